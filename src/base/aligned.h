@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// AlignedBuffer: zeroed memory on a cache-line boundary, sized once.
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <span>
+#include <type_traits>
+
+namespace shorthand {
+
+inline constexpr size_t kAlignment = 64;  // a cache line, a ZMM register, a row of an AMX tile
+
+constexpr size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+constexpr size_t div_up(size_t n, size_t by) { return (n + by - 1) / by; }
+
+template <class T>
+class AlignedBuffer {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  AlignedBuffer() = default;
+  // Throws std::bad_alloc, as new does: callers bound `size` by what they have checked against a file or an option.
+  explicit AlignedBuffer(size_t size) : size_(size) {
+    if (size == 0) return;
+    void* p = std::aligned_alloc(kAlignment, round_up(size * sizeof(T), kAlignment));
+    if (!p) throw std::bad_alloc();
+    __builtin_memset(p, 0, round_up(size * sizeof(T), kAlignment));
+    data_.reset(static_cast<T*>(p));
+  }
+
+  T* data() { return data_.get(); }
+  const T* data() const { return data_.get(); }
+  size_t size() const { return size_; }
+  T& operator[](size_t i) { return data_[i]; }
+  const T& operator[](size_t i) const { return data_[i]; }
+  std::span<T> span() { return {data_.get(), size_}; }
+  std::span<const T> span() const { return {data_.get(), size_}; }
+
+ private:
+  struct Free {
+    void operator()(T* p) const { std::free(p); }
+  };
+  std::unique_ptr<T[], Free> data_;
+  size_t size_ = 0;
+};
+
+}  // namespace shorthand

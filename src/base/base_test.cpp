@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <set>
+#include <vector>
+
+#include "base/aligned.h"
+#include "base/byte_reader.h"
+#include "base/cpu.h"
+#include "base/file.h"
+#include "base/result.h"
+#include "base/thread_pool.h"
+
+namespace shorthand {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct TemporaryDirectory {
+  fs::path path = fs::temp_directory_path() / ("shorthand-base-test-" + std::to_string(getpid()));
+  TemporaryDirectory() { fs::create_directories(path); }
+  ~TemporaryDirectory() { fs::remove_all(path); }
+};
+
+Result<int> half(int n) {
+  if (n % 2) return bad_input("odd");
+  return n / 2;
+}
+Result<int> quarter(int n) { return SHORTHAND_TRY(half(SHORTHAND_TRY(half(n)))); }
+
+TEST(ResultTest, TryReturnsTheValueOrTheFirstError) {
+  EXPECT_EQ(*quarter(12), 3);
+  EXPECT_EQ(quarter(6).error().message, "odd");
+}
+
+TEST(ThreadPoolTest, EveryPartRunsOnceAndNoThreadNumberOverlaps) {
+  for (int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    ASSERT_EQ(pool.size(), threads);
+    for (int parts : {0, 1, 2, 3, 64, 1000}) {
+      std::vector<std::atomic<int>> calls(static_cast<size_t>(parts));
+      std::vector<std::atomic<int>> inside(static_cast<size_t>(threads));
+      std::atomic<bool> overlap = false;
+      pool.run(parts, [&](int part, int thread) {
+        if (inside[static_cast<size_t>(thread)].fetch_add(1) != 0) overlap = true;
+        calls[static_cast<size_t>(part)].fetch_add(1);
+        inside[static_cast<size_t>(thread)].fetch_sub(1);
+      });
+      for (const auto& c : calls) EXPECT_EQ(c.load(), 1);
+      EXPECT_FALSE(overlap.load());
+    }
+  }
+}
+
+TEST(ThreadPoolTest, CallersFromSeveralThreadsTakeTurns) {
+  ThreadPool pool(3);
+  std::atomic<int> total = 0;
+  std::vector<std::thread> callers;
+  for (int c = 0; c < 4; ++c) {
+    callers.emplace_back([&] {
+      for (int i = 0; i < 200; ++i) pool.run(7, [&](int, int) { total.fetch_add(1); });
+    });
+  }
+  for (auto& t : callers) t.join();
+  EXPECT_EQ(total.load(), 4 * 200 * 7);
+}
+
+TEST(ByteReaderTest, NeverReadsPastTheEnd) {
+  const std::vector<unsigned char> raw = {0x01, 0x02, 0x03, 0x04, 0xff};
+  ByteReader r(std::as_bytes(std::span(raw)));
+  EXPECT_EQ(r.read<uint32_t>(), 0x04030201u);
+  EXPECT_EQ(r.read<uint16_t>(), 0u);  // one byte is left
+  EXPECT_TRUE(r.failed());
+  EXPECT_EQ(r.read<uint8_t>(), 0u);  // failure sticks
+  EXPECT_TRUE(r.take(SIZE_MAX).empty());
+}
+
+TEST(MappedFileTest, RefusesWhatIsNotAFileWithBytes) {
+  TemporaryDirectory dir;
+  EXPECT_EQ(MappedFile::open(dir.path / "none").error().kind, Error::Kind::not_found);
+  EXPECT_THAT(MappedFile::open(dir.path).error().message, testing::HasSubstr("is a directory"));
+  std::ofstream(dir.path / "empty");
+  EXPECT_THAT(MappedFile::open(dir.path / "empty").error().message, testing::HasSubstr("empty"));
+  EXPECT_FALSE(MappedFile::open("/dev/zero").ok());
+  std::ofstream(dir.path / "five") << "12345";
+  EXPECT_EQ(MappedFile::open(dir.path / "five")->bytes().size(), 5u);
+}
+
+TEST(AtomicFileTest, AppearsWholeOrNotAtAll) {
+  TemporaryDirectory dir;
+  const fs::path target = dir.path / "out.txt";
+  std::ofstream(target) << "before";
+  {
+    auto file = AtomicFile::create(target);
+    ASSERT_TRUE(file.ok());
+    ASSERT_TRUE(file->write("half of it").ok());
+  }
+  EXPECT_EQ(*read_text_file(target, 100), "before");
+  ASSERT_TRUE(write_file(target, "after").ok());
+  EXPECT_EQ(*read_text_file(target, 100), "after");
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir.path), fs::directory_iterator()), 1);
+}
+
+TEST(AtomicFileTest, AFullDeviceIsAnError) {
+  const auto written = write_file("/dev/full", "text");
+  ASSERT_FALSE(written.ok());
+  EXPECT_THAT(written.error().message, testing::HasSubstr("no space left"));
+}
+
+TEST(CpuTest, TheLadderIsConsistent) {
+  std::set<std::string_view> names;
+  for (Isa isa : kAllIsas) {
+    EXPECT_EQ(*parse_isa(isa_name(isa)), isa);
+    names.insert(isa_name(isa));
+  }
+  EXPECT_EQ(names.size(), kAllIsas.size());
+  EXPECT_TRUE(isa_supported(Isa::scalar));
+  EXPECT_TRUE(isa_supported(best_isa()));
+  EXPECT_EQ(parse_isa("sse9").error().kind, Error::Kind::usage);
+  EXPECT_GE(physical_cores(), 1);
+}
+
+TEST(AlignedBufferTest, IsAlignedAndZeroed) {
+  const AlignedBuffer<int> b(17);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(b.data()) % kAlignment, 0u);
+  EXPECT_EQ(std::accumulate(b.span().begin(), b.span().end(), 0), 0);
+}
+
+}  // namespace
+}  // namespace shorthand

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// ThreadPool: one fork and join over numbered parts.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+namespace shorthand {
+
+// A borrowed callable: two pointers, no allocation. The callable must outlive the call it is passed to.
+template <class Signature>
+class FunctionRef;
+template <class R, class... Args>
+class FunctionRef<R(Args...)> {
+ public:
+  template <class F>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef>) FunctionRef(F&& f)  // NOLINT: implicit on purpose
+      : object_(const_cast<void*>(static_cast<const void*>(&f))), call_([](void* object, Args... args) -> R {
+          return (*static_cast<std::remove_reference_t<F>*>(object))(static_cast<Args>(args)...);
+        }) {}
+  R operator()(Args... args) const { return call_(object_, static_cast<Args>(args)...); }
+
+ private:
+  void* object_;
+  R (*call_)(void*, Args...);
+};
+
+class ThreadPool {
+ public:
+  // `threads` in all, the caller of run() included; at least one.
+  explicit ThreadPool(int threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int size() const { return static_cast<int>(workers_.size()) + 1; }
+
+  // Calls body(part, thread) for every part in [0, parts), each once, on whichever thread is free, and returns when all
+  // are done. `thread` is in [0, size()) and no two calls with one number overlap: it names scratch memory. The body
+  // must not throw and must not call run(). Calls from several threads take turns.
+  void run(int parts, FunctionRef<void(int part, int thread)> body);
+
+ private:
+  void work(int thread);
+  void take_parts(int thread);
+
+  std::mutex turn_;  // one run() at a time
+  std::vector<std::thread> workers_;
+  const FunctionRef<void(int, int)>* body_ = nullptr;
+  int parts_ = 0;
+  std::atomic<int> next_part_{0};
+  std::atomic<int> running_{0};   // workers that have not finished the present job
+  std::atomic<uint32_t> job_{0};  // counts jobs; workers wait for it to change
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace shorthand

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/attention/attention.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cstring>
+
+#include "kernels/attention/variants.h"
+#include "kernels/choose.h"
+
+namespace shorthand::attention {
+namespace {
+
+constexpr std::array kVariants = {
+    Variant{Isa::scalar, weigh_int8_scalar, weigh_float_scalar},
+    Variant{Isa::avx2, weigh_int8_avx2, weigh_float_avx2},
+    Variant{Isa::avx512vnni, weigh_int8_avx512, weigh_float_avx512},
+};
+
+constexpr int kColumns = gemm_i8::kPanelColumns;
+static_assert(kColumns == gemm_f32::kPanelColumns);
+
+size_t size(int n) { return static_cast<size_t>(n); }
+
+// Elements of one head's keys, and of its values.
+size_t head_elements(int capacity) { return size(capacity) * kHeadDim; }
+
+// Keys that row r sees.
+int visible_keys(const Rows& rows, int r) { return rows.causal ? rows.keys - (rows.rows - 1 - r) : rows.keys; }
+
+// Hands out consecutive arrays, each on a 64-byte boundary.
+class Layout {
+ public:
+  explicit Layout(std::byte* memory) : memory_(memory) {}
+  template <class T>
+  T* next(size_t count) {
+    T* here = reinterpret_cast<T*>(memory_ + used_);
+    used_ = round_up(used_ + count * sizeof(T), kAlignment);
+    return here;
+  }
+  size_t used() const { return used_; }
+
+ private:
+  std::byte* memory_;
+  size_t used_ = 0;
+};
+
+Int8Cache lay_out_int8(Layout& layout, int heads, int capacity) {
+  assert(capacity % kKeyAlign == 0 && capacity <= kMaxKeys);
+  Int8Cache c{heads, capacity, nullptr, nullptr, nullptr, nullptr, nullptr};
+  c.keys = layout.next<int8_t>(size(heads) * head_elements(capacity));
+  c.values = layout.next<int8_t>(size(heads) * head_elements(capacity));
+  c.key_scales = layout.next<float>(size(heads) * size(capacity));
+  c.key_bias = layout.next<int32_t>(size(heads) * size(capacity));
+  c.value_scales = layout.next<float>(size(heads) * size(capacity));
+  return c;
+}
+
+FloatCache lay_out_float(Layout& layout, int heads, int capacity) {
+  assert(capacity % kKeyAlign == 0 && capacity <= kMaxKeys);
+  FloatCache c{heads, capacity, nullptr, nullptr};
+  c.keys = layout.next<float>(size(heads) * head_elements(capacity));
+  c.values = layout.next<float>(size(heads) * head_elements(capacity));
+  return c;
+}
+
+}  // namespace
+
+std::span<const Variant> variants() { return kVariants; }
+
+const Variant& choose(Isa cap) { return choose_variant(kVariants, cap); }
+
+size_t int8_cache_bytes(int heads, int capacity) {
+  Layout layout(nullptr);
+  lay_out_int8(layout, heads, capacity);
+  return layout.used();
+}
+
+Int8Cache int8_cache_in(std::byte* memory, int heads, int capacity) {
+  Layout layout(memory);
+  return lay_out_int8(layout, heads, capacity);
+}
+
+size_t float_cache_bytes(int heads, int capacity) {
+  Layout layout(nullptr);
+  lay_out_float(layout, heads, capacity);
+  return layout.used();
+}
+
+FloatCache float_cache_in(std::byte* memory, int heads, int capacity) {
+  Layout layout(memory);
+  return lay_out_float(layout, heads, capacity);
+}
+
+void store(const rowwise::Variant& rowwise, const Int8Cache& cache, int first, const float* k, size_t k_stride,
+           const float* v, size_t v_stride, int rows) {
+  assert(first >= 0 && first + rows <= cache.capacity);
+  for (int r = 0; r < rows; ++r) {
+    const int key = first + r;
+    for (int h = 0; h < cache.heads; ++h) {
+      uint8_t bytes[kHeadDim];
+      const size_t at = size(h) * size(cache.capacity) + size(key);
+      int8_t* keys = cache.keys + size(h) * head_elements(cache.capacity);
+      int8_t* values = cache.values + size(h) * head_elements(cache.capacity);
+
+      rowwise.quantise(k + size(r) * k_stride + h * kHeadDim, 0, 1, kHeadDim, kHeadDim,
+                       {bytes, 0, cache.key_scales + at, 0});
+      int sum = 0;
+      for (uint8_t& b : bytes) {
+        b ^= 0x80;  // q + 128 -> q
+        sum += static_cast<int8_t>(b);
+      }
+      cache.key_bias[at] = sum * gemm_i8::kBias;
+      for (int i = 0; i < kHeadDim; i += 4) std::memcpy(keys + gemm_i8::panel_offset(key, i, kHeadDim), bytes + i, 4);
+
+      rowwise.quantise(v + size(r) * v_stride + h * kHeadDim, 0, 1, kHeadDim, kHeadDim,
+                       {bytes, 0, cache.value_scales + at, 0});
+      for (int i = 0; i < kHeadDim; ++i) {
+        values[gemm_i8::panel_offset(i, key, cache.capacity)] = static_cast<int8_t>(bytes[i] ^ 0x80);
+      }
+    }
+  }
+}
+
+void store(const FloatCache& cache, int first, const float* k, size_t k_stride, const float* v, size_t v_stride,
+           int rows) {
+  assert(first >= 0 && first + rows <= cache.capacity);
+  for (int r = 0; r < rows; ++r) {
+    for (int h = 0; h < cache.heads; ++h) {
+      float* keys = cache.keys + size(h) * head_elements(cache.capacity);
+      float* values = cache.values + size(h) * head_elements(cache.capacity);
+      for (int i = 0; i < kHeadDim; ++i) {
+        keys[gemm_f32::panel_offset(first + r, i, kHeadDim)] = k[size(r) * k_stride + size(h * kHeadDim + i)];
+        values[gemm_f32::panel_offset(i, first + r, cache.capacity)] = v[size(r) * v_stride + size(h * kHeadDim + i)];
+      }
+    }
+  }
+}
+
+void attend(const Int8Kernels& kernels, const Int8Cache& cache, int head, const Rows& all, Scratch& scratch) {
+  const int padded = static_cast<int>(round_up(size(all.keys), kKeyAlign));
+  const int8_t* keys = cache.keys + size(head) * head_elements(cache.capacity);
+  const int8_t* values = cache.values + size(head) * head_elements(cache.capacity);
+  const size_t scale_at = size(head) * size(cache.capacity);
+  const int block = std::min(kMaxBlockRows, std::max(16, 2 * kernels.product->tile_rows));
+  const int key_panels = gemm_i8::panel_count(all.keys);
+  for (int start = 0; start < all.rows; start += block) {
+    const int rows = std::min(block, all.rows - start);
+    const float* q = all.q + size(start) * all.q_stride;
+    float query_scales[kMaxBlockRows], out_scales[kMaxBlockRows];
+    kernels.rowwise->quantise(q, all.q_stride, rows, kHeadDim, kHeadDim,
+                              {scratch.query.data(), kHeadDim, query_scales, 1});
+    kernels.product->tile(scratch.query.data(), kHeadDim, rows, keys, size(kHeadDim) * kColumns, key_panels, kHeadDim,
+                          scratch.sums.data(), size(padded));
+    for (int r = 0; r < rows; ++r) {
+      const WeighInt8 in{scratch.sums.data() + size(r) * size(padded),
+                         cache.key_bias + scale_at,
+                         cache.key_scales + scale_at,
+                         cache.value_scales + scale_at,
+                         query_scales[r] * kQueryScale,
+                         visible_keys(all, start + r),
+                         padded};
+      out_scales[r] = kernels.weigh->weigh_int8(in, scratch.work.data(), scratch.high.data() + size(r) * size(padded),
+                                                scratch.low.data() + size(r) * size(padded));
+    }
+    // The scores are spent: their memory takes the two products, [rows, 64] each.
+    int32_t* high = scratch.sums.data();
+    int32_t* low = high + size(rows) * kHeadDim;
+    const size_t value_stride = size(cache.capacity) * kColumns;
+    kernels.product->tile(scratch.high.data(), size(padded), rows, values, value_stride, kHeadDim / kColumns, padded,
+                          high, kHeadDim);
+    kernels.product->tile(scratch.low.data(), size(padded), rows, values, value_stride, kHeadDim / kColumns, padded,
+                          low, kHeadDim);
+    for (int r = 0; r < rows; ++r) {
+      float* out = all.out + size(start + r) * all.out_stride;
+      for (int i = 0; i < kHeadDim; ++i) {
+        out[i] = static_cast<float>(high[r * kHeadDim + i] * 128 + low[r * kHeadDim + i]) * out_scales[r];
+      }
+    }
+  }
+}
+
+void attend(const FloatKernels& kernels, const FloatCache& cache, int head, const Rows& all, Scratch& scratch) {
+  const int padded = static_cast<int>(round_up(size(all.keys), kKeyAlign));
+  const float* keys = cache.keys + size(head) * head_elements(cache.capacity);
+  const float* values = cache.values + size(head) * head_elements(cache.capacity);
+  float* scores = reinterpret_cast<float*>(scratch.sums.data());
+  for (int start = 0; start < all.rows; start += kMaxBlockRows) {
+    const int rows = std::min(kMaxBlockRows, all.rows - start);
+    kernels.product->tile(all.q + size(start) * all.q_stride, all.q_stride, rows, keys, size(kHeadDim) * kColumns,
+                          gemm_f32::panel_count(all.keys), kHeadDim, scores, size(padded));
+    float out_scales[kMaxBlockRows];
+    for (int r = 0; r < rows; ++r) {
+      out_scales[r] = kernels.weigh->weigh_float(scores + size(r) * size(padded), visible_keys(all, start + r), padded);
+    }
+    float* out = all.out + size(start) * all.out_stride;
+    kernels.product->tile(scores, size(padded), rows, values, size(cache.capacity) * kColumns, kHeadDim / kColumns,
+                          all.keys, out, all.out_stride);
+    for (int r = 0; r < rows; ++r) {
+      for (int i = 0; i < kHeadDim; ++i) out[size(r) * all.out_stride + size(i)] *= out_scales[r];
+    }
+  }
+}
+
+}  // namespace shorthand::attention

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The meaning of the family.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/attention/variants.h"
+#include "kernels/simd/scalar_math.h"
+
+namespace shorthand::attention {
+
+float weigh_int8_scalar(const WeighInt8& in, float* work, uint8_t* high, uint8_t* low) {
+  float m = -INFINITY;
+  for (int j = 0; j < in.keys; ++j) {
+    const uint32_t sum = static_cast<uint32_t>(in.sums[j]) - static_cast<uint32_t>(in.key_bias[j]);
+    work[j] = static_cast<float>(static_cast<int32_t>(sum)) * in.key_scales[j];
+    m = std::max(m, work[j]);
+  }
+  simd::Sums16 total;
+  float largest = 0;
+  for (int j = 0; j < in.keys; ++j) {
+    const float e = simd::exp_scalar((work[j] - m) * in.query_scale);
+    total.lane[j % 16] += e;
+    work[j] = e * in.value_scales[j];
+    largest = std::max(largest, work[j]);
+  }
+  std::memset(high, 0, static_cast<size_t>(in.padded));
+  std::memset(low, 0, static_cast<size_t>(in.padded));
+  if (!(largest > 0)) return 0.0f;  // every value is zero
+  const float levels = kLevels / largest;
+  for (int j = 0; j < in.keys; ++j) {
+    const long p = std::lrintf(work[j] * levels);
+    high[j] = static_cast<uint8_t>(p >> 7);
+    low[j] = static_cast<uint8_t>(p & 127);
+  }
+  return largest / kLevels / total.joined();
+}
+
+float weigh_float_scalar(float* scores, int keys, int padded) {
+  float m = -INFINITY;
+  for (int j = 0; j < keys; ++j) m = std::max(m, scores[j]);
+  simd::Sums16 total;
+  for (int j = 0; j < keys; ++j) {
+    scores[j] = simd::exp_scalar((scores[j] - m) * kQueryScale);
+    total.lane[j % 16] += scores[j];
+  }
+  for (int j = keys; j < padded; ++j) scores[j] = 0;
+  return 1.0f / total.joined();
+}
+
+}  // namespace shorthand::attention

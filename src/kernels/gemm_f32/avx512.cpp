@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tile 8 rows x 3 panels: 24 accumulators, 3 of B, 1 of A.
+#include "kernels/gemm_f32/variants.h"
+#include "kernels/simd/coefficients.h"
+#include "kernels/simd/target.h"
+
+SHORTHAND_TARGET_AVX512VNNI
+namespace shorthand::gemm_f32 {
+namespace {
+#include "kernels/simd/f32x16_avx512.h"
+
+#include "kernels/simd/vector_math.h"
+
+#include "kernels/gemm_f32/vector_body.h"
+}  // namespace
+
+SHORTHAND_GEMM_F32_TILE(tile_avx512) {
+  tile_body<8, 3, 8>(a, a_stride, rows, panels, panel_stride, n_panels, k, out, out_stride);
+}
+
+void epilogue_avx512(const float* sums, size_t stride, int rows, int columns, const Epilogue& e) {
+  epilogue_body(sums, stride, rows, columns, e);
+}
+
+}  // namespace shorthand::gemm_f32
+SHORTHAND_TARGET_END

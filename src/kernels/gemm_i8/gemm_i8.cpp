@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/gemm_i8/gemm_i8.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "kernels/choose.h"
+#include "kernels/gemm_i8/variants.h"
+
+namespace shorthand::gemm_i8 {
+namespace {
+
+constexpr std::array kVariants = {
+    Variant{Isa::scalar, 4, 1, tile_scalar, epilogue_scalar},
+    Variant{Isa::avx2, 8, 2, tile_avx2, epilogue_avx2},
+    Variant{Isa::avxvnni, 8, 2, tile_avxvnni, epilogue_avx2},
+    Variant{Isa::avx512vnni, 12, 8, tile_avx512vnni, epilogue_avx512},
+    Variant{Isa::amx, kAmxTileRows, kAmxTilePanels, tile_amx, epilogue_avx512},
+};
+
+constexpr int kMaxTileRows = 32, kMaxTileColumns = 128;
+
+}  // namespace
+
+std::span<const Variant> variants() { return kVariants; }
+
+const Variant& choose(Isa cap) { return choose_variant(kVariants, cap); }
+
+void pack(const int8_t* b, int n, int k, int8_t* panels, int32_t* bias_sums) {
+  assert(k <= kMaxDepth);
+  const int k_padded = padded_depth(k);
+  std::memset(panels, 0, packed_bytes(n, k));
+  std::fill_n(bias_sums, panel_count(n) * kPanelColumns, 0);
+  for (int c = 0; c < n; ++c) {
+    const int8_t* row = b + static_cast<size_t>(c) * static_cast<size_t>(k);
+    int32_t sum = 0;
+    for (int i = 0; i < k; ++i) {
+      panels[panel_offset(c, i, k_padded)] = row[i];
+      sum += row[i];
+    }
+    bias_sums[c] = sum * kBias;
+  }
+}
+
+void quantise_and_pack(const float* b, int n, int k, int8_t* panels, int32_t* bias_sums, float* scales) {
+  std::vector<int8_t> quantised(static_cast<size_t>(n) * static_cast<size_t>(k));
+  std::fill_n(scales, panel_count(n) * kPanelColumns, 0.0f);
+  for (int c = 0; c < n; ++c) {
+    const size_t start = static_cast<size_t>(c) * static_cast<size_t>(k);
+    float absmax = 0;
+    for (int i = 0; i < k; ++i) absmax = std::max(absmax, std::fabs(b[start + static_cast<size_t>(i)]));
+    scales[c] = absmax / 127.0f;
+    const float inverse = absmax > 0 ? 127.0f / absmax : 0.0f;
+    for (int i = 0; i < k; ++i) {
+      const long q = std::lrintf(b[start + static_cast<size_t>(i)] * inverse);
+      quantised[start + static_cast<size_t>(i)] = static_cast<int8_t>(std::clamp(q, -127L, 127L));
+    }
+  }
+  pack(quantised.data(), n, k, panels, bias_sums);
+}
+
+void multiply(const Variant& v, const RowsA& a, const PackedB& b, int first_panel, int last_panel, const Epilogue& e) {
+  assert(v.tile_rows <= kMaxTileRows && v.tile_panels * kPanelColumns <= kMaxTileColumns);
+  alignas(64) int32_t sums[kMaxTileRows * kMaxTileColumns];
+  const int k_padded = padded_depth(b.k);
+  const int many_rows =
+      v.tile_panels > 2 ? 2 : v.tile_panels;  // tall blocks keep fewer panels in the first-level cache
+  const int group = a.m >= 8 ? many_rows : v.tile_panels;
+  const size_t stride = static_cast<size_t>(group) * kPanelColumns;
+  for (int p = first_panel; p < last_panel; p += group) {
+    const int panels = std::min(group, last_panel - p);
+    const int column = p * kPanelColumns;
+    const int columns = std::min(panels * kPanelColumns, b.n - column);
+    const int8_t* b_panels = b.panels + static_cast<size_t>(p) * panel_bytes(b.k);
+    for (int r = 0; r < a.m; r += v.tile_rows) {
+      const int rows = std::min(v.tile_rows, a.m - r);
+      const size_t row = static_cast<size_t>(r), col = static_cast<size_t>(column);
+      v.tile(a.data + row * a.stride, a.stride, rows, b_panels, panel_bytes(b.k), panels, k_padded, sums, stride);
+      TileEpilogue t{a.scales + row * a.scale_stride, a.scale_stride, b.scales + col, b.bias_sums + col, e};
+      t.e.c += row * e.c_stride + col;
+      if (e.bias) t.e.bias += col;
+      if (e.residual) t.e.residual += row * e.residual_stride + col;
+      v.epilogue(sums, stride, rows, columns, t);
+    }
+  }
+}
+
+}  // namespace shorthand::gemm_i8

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The meaning of the family.
+#include <cmath>
+
+#include "kernels/gemm_i8/variants.h"
+#include "kernels/simd/scalar_math.h"
+
+namespace shorthand::gemm_i8 {
+
+SHORTHAND_GEMM_I8_TILE(tile_scalar) {
+  for (int r = 0; r < rows; ++r) {
+    for (int c = 0; c < n_panels * kPanelColumns; ++c) {
+      const int8_t* panel = panels + static_cast<size_t>(c / kPanelColumns) * panel_stride;
+      uint32_t sum = 0;  // wraps, as the dot-product instructions do
+      for (int k = 0; k < k_padded; ++k) {
+        const int product = a[static_cast<size_t>(r) * a_stride + static_cast<size_t>(k)] *
+                            panel[panel_offset(c % kPanelColumns, k, k_padded)];
+        sum += static_cast<uint32_t>(product);
+      }
+      out[static_cast<size_t>(r) * out_stride + static_cast<size_t>(c)] = static_cast<int32_t>(sum);
+    }
+  }
+}
+
+void epilogue_scalar(const int32_t* sums, size_t stride, int rows, int columns, const TileEpilogue& t) {
+  for (int r = 0; r < rows; ++r) {
+    const size_t row = static_cast<size_t>(r);
+    const float a_scale = t.a_scales[row * t.a_scale_stride];
+    for (int c = 0; c < columns; ++c) {
+      const uint32_t sum =
+          static_cast<uint32_t>(sums[row * stride + static_cast<size_t>(c)]) - static_cast<uint32_t>(t.bias_sums[c]);
+      float v = std::fma(static_cast<float>(static_cast<int32_t>(sum)), a_scale * t.b_scales[c],
+                         t.e.bias ? t.e.bias[c] : 0.0f);
+      if (t.e.act == Act::gelu) v = simd::gelu_scalar(v);
+      if (t.e.residual) v += t.e.residual[row * t.e.residual_stride + static_cast<size_t>(c)];
+      t.e.c[row * t.e.c_stride + static_cast<size_t>(c)] = v;
+    }
+  }
+}
+
+}  // namespace shorthand::gemm_i8

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The numbers that define exp and GELU in float32, once for the scalar form and for every vector form.
+#pragma once
+
+namespace shorthand::simd {
+
+// exp(x), x <= 0: n = round(x / ln 2), r = x - n ln 2, exp(x) = 2^n (1 + r + r^2 q(r)). q: Chebyshev fit of degree 4 on
+// |r| <= ln(2)/2; the whole stays within 0.75 ULP of a double-precision exp on [-80, 0]. Below kExpLowest the result is
+// 0.
+inline constexpr float kExpLowest = -87.0f;
+inline constexpr float kLog2E = 1.44269504f;
+inline constexpr float kLn2High = 0.693359375f;  // 9 bits: n * kLn2High is exact
+inline constexpr float kLn2Low = -2.12194440e-4f;
+inline constexpr float kExpQ[5] = {0.5f, 0.16666576f, 0.041666467f, 0.008363182f, 0.0013933652f};
+
+// gelu(x) = max(x, 0) - g(min(|x|, 5.5)), g(a) = a (1 - Phi(a)), exact-erf GELU: what is subtracted is a small bump, so
+// that the far negative side, where activations of a deep network lie, loses nothing. g: Chebyshev fit of degree 16 in
+// u = a * 2 / 5.5 - 1; absolute error below 4e-7 everywhere.
+inline constexpr float kGeluReach = 5.5f;
+inline constexpr float kGeluScale = 2.0f / 5.5f;
+inline constexpr float kGeluG[17] = {
+    0.008194370195269585f,   -0.06057798117399216f, 0.1912633776664734f,  -0.3086808919906616f,   0.1789475828409195f,
+    0.26041826605796814f,    -0.6283228993415833f,  0.45969733595848083f, 0.15138386189937592f,   -0.545276403427124f,
+    0.27221253514289856f,    0.23240207135677338f,  -0.2569062113761902f, -0.037460409104824066f, 0.09892436861991882f,
+    -0.0005220473394729197f, -0.015696920454502106f};
+
+}  // namespace shorthand::simd

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// exp and GELU over F32x16: scalar_math.h, sixteen at a time. Included after f32x16_<isa>.h, inside its region and
+// namespace.
+
+// exp(x) for x <= 0
+SHORTHAND_INLINE F32x16 exp(F32x16 x) {
+  const F32x16 n = round(mul(x, splat(simd::kLog2E)));
+  const F32x16 r = fma(n, splat(-simd::kLn2Low), fma(n, splat(-simd::kLn2High), x));
+  F32x16 q = splat(simd::kExpQ[4]);
+  q = fma(q, r, splat(simd::kExpQ[3]));
+  q = fma(q, r, splat(simd::kExpQ[2]));
+  q = fma(q, r, splat(simd::kExpQ[1]));
+  q = fma(q, r, splat(simd::kExpQ[0]));
+  const F32x16 mantissa = add(fma(q, mul(r, r), r), splat(1.0f));
+  return zero_unless_ge(scale_by_power(mantissa, n), x, splat(simd::kExpLowest));
+}
+
+SHORTHAND_INLINE F32x16 gelu(F32x16 x) {
+  const F32x16 a = min(abs(x), splat(simd::kGeluReach));
+  const F32x16 u = fma(a, splat(simd::kGeluScale), splat(-1.0f));
+  F32x16 g = splat(simd::kGeluG[16]);
+#pragma GCC unroll 16
+  for (int i = 15; i >= 0; --i) g = fma(g, u, splat(simd::kGeluG[i]));
+  return sub(max(x, splat(0.0f)), g);
+}
