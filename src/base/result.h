@@ -78,14 +78,14 @@ class [[nodiscard]] Result<void> {
 };
 
 // const Config config = SHORTHAND_TRY(read_config(file)): the value, or return the error to our own caller.
-#define SHORTHAND_TRY(expression) SHORTHAND_TRY_AS(expression, __COUNTER__)
-#define SHORTHAND_TRY_AS(expression, n) SHORTHAND_TRY_NAMED(expression, shorthand_try_##n)
-#define SHORTHAND_TRY_NAMED(expression, name) \
-  (__extension__({                            \
-    auto name = (expression);                 \
-    if (!name.ok()) [[unlikely]]              \
-      return std::move(name).error();         \
-    *std::move(name);                         \
+#define SHORTHAND_TRY(expression) SHORTHAND_TRY_COUNTED(expression, __COUNTER__)
+#define SHORTHAND_TRY_COUNTED(expression, n) SHORTHAND_TRY_NUMBERED(expression, n)
+#define SHORTHAND_TRY_NUMBERED(expression, n)      \
+  (__extension__({                                 \
+    auto shorthand_try_##n = (expression);         \
+    if (!shorthand_try_##n.ok()) [[unlikely]]      \
+      return std::move(shorthand_try_##n).error(); \
+    *std::move(shorthand_try_##n);                 \
   }))
 
 }  // namespace shorthand

@@ -26,21 +26,35 @@ static void set_rows(int n) {
   _tile_loadconfig(&config);
   configured_rows = n;
 }
+// GCC's tile intrinsics paste the register's number into the assembler text, so it has to be written out.
 template <int t>
 SHORTHAND_INLINE void zero() {
-  _tile_zero(t);
+  if constexpr (t == 0) _tile_zero(0);
+  if constexpr (t == 1) _tile_zero(1);
+  if constexpr (t == 2) _tile_zero(2);
+  if constexpr (t == 3) _tile_zero(3);
 }
 template <int t>
 SHORTHAND_INLINE void load(const void* p, size_t stride) {
-  _tile_loadd(t, p, stride);
+  if constexpr (t == 4) _tile_loadd(4, p, stride);
+  if constexpr (t == 5) _tile_loadd(5, p, stride);
+  if constexpr (t == 6) _tile_loadd(6, p, stride);
+  if constexpr (t == 7) _tile_loadd(7, p, stride);
 }
 template <int c, int a, int b>
 SHORTHAND_INLINE void multiply() {
-  _tile_dpbusd(c, a, b);
+  static_assert(a == 4 + c / 2 && b == 6 + c % 2);
+  if constexpr (c == 0) _tile_dpbusd(0, 4, 6);
+  if constexpr (c == 1) _tile_dpbusd(1, 4, 7);
+  if constexpr (c == 2) _tile_dpbusd(2, 5, 6);
+  if constexpr (c == 3) _tile_dpbusd(3, 5, 7);
 }
 template <int t>
 SHORTHAND_INLINE void store(void* p, size_t stride) {
-  _tile_stored(t, p, stride);
+  if constexpr (t == 0) _tile_stored(0, p, stride);
+  if constexpr (t == 1) _tile_stored(1, p, stride);
+  if constexpr (t == 2) _tile_stored(2, p, stride);
+  if constexpr (t == 3) _tile_stored(3, p, stride);
 }
 #include "kernels/gemm_i8/amx_body.h"
 
