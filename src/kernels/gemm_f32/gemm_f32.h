@@ -16,6 +16,7 @@
 
 #include "base/aligned.h"
 #include "base/cpu.h"
+#include "kernels/epilogue.h"
 
 namespace shorthand::gemm_f32 {
 
@@ -37,17 +38,6 @@ void pack(const float* b, int n, int k, float* panels);
 struct PackedB {
   const float* panels = nullptr;
   int n = 0, k = 0;
-};
-
-enum class Act : uint8_t { none, gelu };
-
-struct Epilogue {
-  float* c = nullptr;
-  size_t c_stride = 0;
-  const float* bias = nullptr;  // [n], padded to whole panels, or none
-  Act act = Act::none;
-  const float* residual = nullptr;  // [m, n], added after the activation; may be c
-  size_t residual_stride = 0;
 };
 
 // Sums of any number of rows and whole panels; panels lie panel_stride floats apart.

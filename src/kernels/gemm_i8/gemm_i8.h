@@ -22,6 +22,7 @@
 
 #include "base/aligned.h"
 #include "base/cpu.h"
+#include "kernels/epilogue.h"
 
 namespace shorthand::gemm_i8 {
 
@@ -64,17 +65,6 @@ struct RowsA {
   const float* scales = nullptr;  // [m], or scale_stride apart
   size_t scale_stride = 1;
   int m = 0;
-};
-
-enum class Act : uint8_t { none, gelu };
-
-struct Epilogue {
-  float* c = nullptr;
-  size_t c_stride = 0;          // floats
-  const float* bias = nullptr;  // [n], padded to whole panels, or none
-  Act act = Act::none;
-  const float* residual = nullptr;  // [m, n], added after the activation; may be c
-  size_t residual_stride = 0;
 };
 
 // Sums of any number of rows and whole panels: out[row, column] = sum over k_padded of a[row] * panel columns, bias of
