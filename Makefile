@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+# The front door. The build itself is CMake's: see CMakePresets.json.
+
+BINARY := build/release/bin/shorthand
+JOBS := $(shell nproc)
+
+.PHONY: demo build test format check clean
+
+demo: build
+	@$(BINARY) transcribe tests/data/speech/demo.flac
+
+build:
+	@tools/setup
+	@test -f build/release/build.ninja || cmake --preset release >/dev/null
+	@cmake --build --preset release -- -j$(JOBS) --quiet
+
+test: build
+	@ctest --preset release -j$(JOBS)
+
+# Formats every source in place.
+format:
+	@git ls-files '*.h' '*.hpp' '*.cpp' '*.cc' '*.c' | xargs clang-format -i
+
+# What .ci/run checks besides the tests.
+check:
+	@git ls-files '*.h' '*.hpp' '*.cpp' '*.cc' '*.c' | xargs clang-format --dry-run --Werror
+	@tools/check_layers
+
+clean:
+	@rm -rf build
