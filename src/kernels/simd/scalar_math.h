@@ -31,6 +31,21 @@ inline float gelu_scalar(float x) {
   return std::fmax(x, 0.0f) - g;
 }
 
+// Natural logarithm of a positive, normal number, within an ULP of double precision, by arithmetic alone: the library's picks
+// its code by processor. x = 2^e m, m in [sqrt(1/2), sqrt(2)); ln m = 2 artanh(s), s = (m - 1) / (m + 1), as a power series.
+inline double log_scalar(double x) {
+  int e = 0;
+  double m = std::frexp(x, &e);
+  if (m < 0.70710678118654752) {
+    m *= 2;
+    --e;
+  }
+  const double s = (m - 1) / (m + 1), s2 = s * s;
+  double series = 0;
+  for (int n = 23; n >= 3; n -= 2) series = (series + 1.0 / n) * s2;
+  return e * 0.69314718055994531 + 2 * (s + s * series);
+}
+
 // Sixteen running sums, element i going to sum i mod 16: two AVX2 registers or one AVX-512 register make the same
 // sixteen. They are joined pairwise at distance 8, 4, 2, 1.
 struct Sums16 {
