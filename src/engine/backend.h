@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the encoder runs. The decoder consumes exactly what a backend returns.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "model/encoder.h"
+
+namespace shorthand {
+
+// Which hardware did a stage of the work.
+struct RanOn {
+  std::string device = "cpu";  // "cpu", "npu", "npu-sim:npu1", ...
+  std::string isa;             // the rung of the CPU; empty elsewhere
+  bool simulated = false;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  // mel: [2 * n_audio_ctx, n_mels], a row a frame. `out` must have been made for the model.
+  virtual Result<void> encode(std::span<const float> mel, EncoderOutput& out) = 0;
+  virtual RanOn ran_on() const = 0;
+};
+
+// `weights` and what `context` points to outlive the backend.
+std::unique_ptr<Backend> make_cpu_backend(const Weights& weights, const Context& context);
+
+}  // namespace shorthand

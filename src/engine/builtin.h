@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The model that is part of the program: models/builtin.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+namespace shorthand {
+
+// The name that stands for it wherever a model is named.
+inline constexpr std::string_view kBuiltinName = "builtin";
+
+// Its ggml file, in the program's read-only data.
+std::span<const std::byte> builtin_model_bytes();
+
+}  // namespace shorthand

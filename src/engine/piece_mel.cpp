@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/piece_mel.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+
+namespace shorthand {
+
+PieceMel::PieceMel(Recording& recording, const LogMel& log_mel, ThreadPool& pool, int64_t first, int64_t last)
+    : recording_(recording), log_mel_(log_mel), pool_(pool), first_(first), last_(last) {}
+
+Result<void> PieceMel::raw_frames(int first, int count, std::span<float> out, StageTimes& times) {
+  samples_.resize(centred_samples(count));
+  const Stopwatch decoding;
+  const auto read = [&](int64_t from, std::span<float> to) -> Result<size_t> {
+    const int64_t left = std::max<int64_t>(last_ - first_ - from, 0);
+    return recording_.read(first_ + from, to.first(std::min(to.size(), static_cast<size_t>(left))));
+  };
+  SHORTHAND_TRY(centre_samples(read, first, samples_));
+  times.decode_audio_ms += decoding.elapsed_ms();
+  const Stopwatch computing;
+  log_mel_.raw(samples_, count, out, &pool_);
+  times.log_mel_ms += computing.elapsed_ms();
+  return {};
+}
+
+Result<void> PieceMel::find_maximum(StageTimes& times) {
+  const int all = static_cast<int>(sounding_frames(last_ - first_));
+  std::vector<float> raw(static_cast<size_t>(std::min(all, kWindowFrames)) * static_cast<size_t>(log_mel_.n_mels()));
+  float maximum = kSilence;
+  for (int first = 0; first < all; first += kWindowFrames) {
+    const int count = std::min(kWindowFrames, all - first);
+    const auto values = std::span(raw).first(static_cast<size_t>(count) * static_cast<size_t>(log_mel_.n_mels()));
+    SHORTHAND_TRY(raw_frames(first, count, values, times));
+    maximum = std::max(maximum, *std::ranges::max_element(values));
+  }
+  maximum_ = maximum;
+  return {};
+}
+
+Result<void> PieceMel::window(int seek, int count, std::span<float> out, StageTimes& times) {
+  if (!maximum_) SHORTHAND_TRY(find_maximum(times));
+  const auto heard = out.first(static_cast<size_t>(count) * static_cast<size_t>(log_mel_.n_mels()));
+  SHORTHAND_TRY(raw_frames(seek, count, heard, times));
+  normalise(heard, *maximum_);
+  std::ranges::fill(out.subspan(heard.size()), 0.0f);
+  return {};
+}
+
+}  // namespace shorthand
