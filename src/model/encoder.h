@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Log-mel to the encoder's output.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "base/aligned.h"
+#include "model/layers.h"
+#include "model/weights.h"
+
+namespace shorthand {
+
+// What the decoder attends to: [positions, width], after ln_post.
+struct EncoderOutput {
+  int positions = 0, width = 0;
+  AlignedBuffer<float> data;
+
+  EncoderOutput() = default;
+  explicit EncoderOutput(const Config& c)
+      : positions(c.n_audio_ctx),
+        width(c.n_audio_state),
+        data(static_cast<size_t>(c.n_audio_ctx) * static_cast<size_t>(c.n_audio_state)) {}
+};
+
+// Every byte that changes while one window is encoded, planned once: run() allocates nothing. One window at a time.
+class Encoder {
+ public:
+  // `weights` and what `context` points to outlive the encoder.
+  Encoder(const Weights& weights, const Context& context);
+
+  // mel: [2 * n_audio_ctx, n_mels], a row a frame. out must have been made for this model.
+  void run(std::span<const float> mel, EncoderOutput& out);
+
+ private:
+  struct Thread {  // scratch of one thread, for a block of rows
+    RowBuffer rows;
+    AlignedBuffer<float> narrow;  // [block, d]
+    AlignedBuffer<float> wide;    // [block, 4 d]
+    attention::Scratch attention;
+  };
+
+  void stem(std::span<const float> mel);
+  void keys_and_values(const EncoderBlock& block);
+  void attend_and_transform(const EncoderBlock& block);
+
+  const Weights& weights_;
+  Context context_;
+  int width_, positions_;
+  AlignedBuffer<float> mel_;    // [1 + 2 positions + 1, n_mels], zero rows around
+  AlignedBuffer<float> stem_;   // [1 + 2 positions + 1, d], likewise
+  AlignedBuffer<float> x_;      // [positions, d]: the residual stream
+  AlignedBuffer<float> query_;  // [positions, d]
+  AlignedBuffer<std::byte> cache_memory_;
+  KeyValueCache cache_;  // of the layer at hand
+  std::vector<Thread> threads_;
+};
+
+}  // namespace shorthand

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/layers.h"
+
+#include <cassert>
+
+namespace shorthand {
+
+RowBuffer::RowBuffer(ComputeType type, int max_rows, int max_width)
+    : type_(type), rows_(static_cast<size_t>(max_rows) * static_cast<size_t>(max_width)) {
+  if (type != ComputeType::int8) return;
+  bytes_ =
+      AlignedBuffer<uint8_t>(static_cast<size_t>(max_rows) * static_cast<size_t>(gemm_i8::padded_depth(max_width)));
+  scales_ = AlignedBuffer<float>(static_cast<size_t>(max_rows));
+}
+
+PreparedRows RowBuffer::prepare(const Kernels& kernels, const float* x, size_t stride, int m, int k) {
+  PreparedRows p;
+  p.m = m;
+  if (type_ == ComputeType::float32) {
+    p.rows = x;
+    p.stride = stride;
+    return p;
+  }
+  const size_t depth = static_cast<size_t>(gemm_i8::padded_depth(k));
+  assert(static_cast<size_t>(m) <= scales_.size() && static_cast<size_t>(m) * depth <= bytes_.size());
+  kernels.rowwise->quantise(x, stride, m, k, k, {bytes_.data(), depth, scales_.data(), 1});
+  p.i8 = {bytes_.data(), depth, scales_.data(), 1, m};
+  return p;
+}
+
+PreparedRows RowBuffer::normalise(const Kernels& kernels, const Norm& norm, const float* x, size_t stride, int m,
+                                  int k) {
+  const size_t width = static_cast<size_t>(k);
+  assert(static_cast<size_t>(m) * width <= rows_.size());
+  kernels.rowwise->layer_norm({norm.gamma, norm.beta, k}, x, stride, m, rows_.data(), width);
+  return prepare(kernels, rows_.data(), width, m, k);
+}
+
+void linear(const Kernels& kernels, const Linear& layer, const PreparedRows& rows, int first, int last, Epilogue e) {
+  e.bias = layer.bias;
+  if (layer.i8.panels) {
+    gemm_i8::multiply(*kernels.gemm_i8, rows.i8, layer.i8, first, last, e);
+  } else {
+    gemm_f32::multiply(*kernels.gemm_f32, rows.rows, rows.stride, rows.m, layer.f32, first, last, e);
+  }
+}
+
+size_t KeyValueCache::bytes(ComputeType type, int heads, int capacity) {
+  return type == ComputeType::int8 ? attention::int8_cache_bytes(heads, capacity)
+                                   : attention::float_cache_bytes(heads, capacity);
+}
+
+KeyValueCache KeyValueCache::in(std::byte* memory, ComputeType type, int heads, int capacity) {
+  KeyValueCache c;
+  if (type == ComputeType::int8) {
+    c.i8 = attention::int8_cache_in(memory, heads, capacity);
+  } else {
+    c.f32 = attention::float_cache_in(memory, heads, capacity);
+  }
+  return c;
+}
+
+void store(const Kernels& kernels, ComputeType type, const KeyValueCache& cache, int first, const float* k,
+           const float* v, size_t stride, int rows) {
+  if (type == ComputeType::int8) {
+    attention::store(*kernels.rowwise, cache.i8, first, k, stride, v, stride, rows);
+  } else {
+    attention::store(cache.f32, first, k, stride, v, stride, rows);
+  }
+}
+
+void attend(const Kernels& kernels, ComputeType type, const KeyValueCache& cache, int head, const attention::Rows& rows,
+            attention::Scratch& scratch) {
+  if (type == ComputeType::int8) {
+    attention::attend(kernels.int8_attention(), cache.i8, head, rows, scratch);
+  } else {
+    attention::attend(kernels.float_attention(), cache.f32, head, rows, scratch);
+  }
+}
+
+}  // namespace shorthand

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/model.h"
+
+#include <fmt/format.h>
+
+#include "model/checkpoint.h"
+
+namespace shorthand {
+namespace {
+
+Result<Tokenizer> make_tokenizer(const NativeHeader& h, std::string_view name) {
+  Vocabulary vocabulary;
+  vocabulary.pieces = h.pieces;
+  vocabulary.named = h.special_ids;
+  vocabulary.english_only = h.english_only;
+  return Tokenizer::create(std::move(vocabulary), h.config.n_vocab, name);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Model>> Model::open(const std::filesystem::path& path, ComputeType type,
+                                                 ThreadPool& pool) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) {
+    MappedFile file = SHORTHAND_TRY(MappedFile::open(path));
+    if (is_native(file.bytes())) return map(std::move(file), type);
+  }
+  return pack(SHORTHAND_TRY(open_checkpoint(path)), type, pool);
+}
+
+Result<std::shared_ptr<const Model>> Model::from_bytes(std::span<const std::byte> bytes, std::string name,
+                                                       ComputeType type, ThreadPool& pool) {
+  return pack(SHORTHAND_TRY(parse_checkpoint(bytes, name)), type, pool);
+}
+
+Result<std::shared_ptr<const Model>> Model::pack(Checkpoint checkpoint, ComputeType type, ThreadPool& pool) {
+  const std::shared_ptr<Model> model(new Model);
+  model->name_ = checkpoint.file;
+  model->format_ = checkpoint.format;
+  AlignedBuffer<std::byte> memory(arena_bytes(checkpoint.config, type));
+  SHORTHAND_TRY(pack_weights(checkpoint, type, memory.data(), pool));
+  model->header_ = {type,
+                    checkpoint.config,
+                    checkpoint.english_only,
+                    std::move(checkpoint.pieces),
+                    {checkpoint.special_ids.begin(), checkpoint.special_ids.end()},
+                    std::move(checkpoint.mel_filters),
+                    std::move(checkpoint.generation)};
+  model->tokenizer_.emplace(SHORTHAND_TRY(make_tokenizer(model->header_, model->name_)));
+  model->weights_ = weights_in(memory.data(), model->header_.config, type);
+  model->memory_ = std::move(memory);
+  return std::shared_ptr<const Model>(model);
+}
+
+Result<std::shared_ptr<const Model>> Model::map(MappedFile file, ComputeType type) {
+  const std::shared_ptr<Model> model(new Model);
+  model->name_ = file.path().string();
+  NativeView view = SHORTHAND_TRY(parse_native(file.bytes(), model->name_));
+  if (view.header.type != type) {
+    return usage_error(fmt::format("{}: was converted to {}; run with --compute-type {}, or convert the original to {}",
+                                   model->name_, compute_type_name(view.header.type),
+                                   compute_type_name(view.header.type), compute_type_name(type)));
+  }
+  model->format_ = fmt::format("native {}", compute_type_name(type));
+  model->header_ = std::move(view.header);
+  model->tokenizer_.emplace(SHORTHAND_TRY(make_tokenizer(model->header_, model->name_)));
+  model->weights_ = weights_in(view.arena.data(), model->header_.config, type);
+  model->memory_ = std::move(file);
+  return std::shared_ptr<const Model>(model);
+}
+
+std::span<const std::byte> Model::arena() const {
+  const size_t size = arena_bytes(header_.config, header_.type);
+  if (const auto* own = std::get_if<AlignedBuffer<std::byte>>(&memory_)) return own->span().first(size);
+  const std::span<const std::byte> file = std::get<MappedFile>(memory_).bytes();
+  return file.last(size);
+}
+
+}  // namespace shorthand
