@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// The options that say which model runs on what, and what they stand for once they are resolved.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "base/thread_pool.h"
+#include "engine/backend.h"
+#include "kernels/kernels.h"
+#include "model/model.h"
+
+namespace shorthand::cli {
+
+struct ComputeOptions {
+  std::string model;  // file, directory or installed name; empty = the built-in model
+  std::string device = "cpu";
+  std::string compute_type = "auto";
+  std::string isa;  // empty = the best
+  int threads = 0;  // 0 = physical cores
+};
+
+void add_compute_options(CLI::App& command, ComputeOptions& options);
+
+// A model ready to run, and what it runs on. Kept in one place: contexts point into it.
+struct Compute {
+  Kernels kernels;
+  ThreadPool pool;
+  std::shared_ptr<const Model> model;
+  bool builtin = false;
+  double load_ms = 0;
+
+  Compute(Kernels k, int threads) : kernels(k), pool(threads) {}
+  Context context() { return {&kernels, &pool}; }
+  std::unique_ptr<Backend> backend() { return make_cpu_backend(model->weights(), context()); }
+};
+
+// Errors: an unknown or missing device, instruction set or model; a model that cannot be read.
+Result<std::unique_ptr<Compute>> open_compute(const ComputeOptions& options);
+
+}  // namespace shorthand::cli

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program: one file a subcommand.
+#include <fmt/format.h>
+
+#include <csignal>
+
+#include "base/cpu.h"
+#include "cli.h"
+#include "version.h"
+
+namespace {
+
+using namespace shorthand;
+
+std::string version_text() {
+  std::string rungs;
+  for (Isa isa : kAllIsas) rungs += fmt::format("{}{}", rungs.empty() ? "" : " ", isa_name(isa));
+  return fmt::format(
+      "shorthand {} ({})\ncompiler: {}\ninstruction sets built in: {}\nbuilt-in model: English digits, numbers, dates, "
+      "commands, "
+      "coffee orders; compute types int8, float32",
+      SHORTHAND_VERSION, SHORTHAND_COMMIT, SHORTHAND_COMPILER, rungs);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that leaves is an error of writing, told as one
+  CLI::App app{
+      "Speech to text with Whisper models, in INT8 on this machine's CPU.\n\n"
+      "Examples:\n"
+      "  shorthand transcribe talk.mp3                    text on standard output\n"
+      "  shorthand transcribe -f srt,json -o out *.mp4    subtitles and JSON for many files\n"
+      "  shorthand models pull base.en                    get a general English model\n"
+      "  shorthand transcribe -m base.en talk.mp3         ... and use it\n",
+      "shorthand"};
+  app.set_version_flag("--version", version_text());
+  app.set_help_all_flag("--help-all", "Help with every option of every command");
+  app.set_config("--config", "", "Read options from a TOML file");
+  app.require_subcommand(1);
+  app.failure_message([](const CLI::App*, const CLI::Error& e) {
+    return fmt::format("shorthand: {}; see `shorthand --help`\n", e.what());
+  });
+
+  int status = cli::kDone;
+  cli::add_transcribe(app, status);
+  cli::add_models(app, status);
+  cli::add_devices(app, status);
+  cli::add_dump(app, status);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? cli::kDone : cli::kWrongCommand;
+  } catch (const std::bad_alloc&) {
+    cli::complain("out of memory; a smaller model or batch needs less");
+    return cli::kFailed;
+  }
+  return status;
+}

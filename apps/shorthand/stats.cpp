@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stats.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "engine/builtin.h"
+#include "model/sha256.h"
+#include "version.h"
+
+namespace shorthand::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json stage(const RanOn& ran_on, double ms) {
+  return {{"device", ran_on.device}, {"isa", ran_on.isa}, {"simulated", ran_on.simulated}, {"ms", ms}};
+}
+
+Result<Json> model_facts(const Compute& compute, const std::string& path) {
+  Json model{{"name", compute.model->name()}, {"format", compute.model->format()}};
+  if (compute.builtin) {
+    model["sha256"] = sha256_hex(builtin_model_bytes());
+    model["bytes"] = builtin_model_bytes().size();
+  } else if (std::filesystem::is_regular_file(path)) {
+    model["sha256"] = SHORTHAND_TRY(sha256_file(path));
+    model["bytes"] = std::filesystem::file_size(path);
+  } else {
+    const std::filesystem::path weights = std::filesystem::path(path) / "model.safetensors";
+    if (std::filesystem::is_regular_file(weights)) {
+      model["sha256"] = SHORTHAND_TRY(sha256_file(weights));
+      model["bytes"] = std::filesystem::file_size(weights);
+    }
+  }
+  model["builtin"] = compute.builtin;
+  return model;
+}
+
+uint64_t peak_rss_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+}  // namespace
+
+void RunStats::add(const RunFacts& facts, double started_ms) {
+  if (sum.windows == 0) sum.first_text_ms = started_ms + facts.first_text_ms;
+  sum.audio_s += facts.audio_s;
+  sum.windows += facts.windows;
+  sum.tokens += facts.tokens;
+  sum.fallbacks += facts.fallbacks;
+  sum.batch_size = facts.batch_size;
+  sum.layout = facts.layout;
+  sum.times.decode_audio_ms += facts.times.decode_audio_ms;
+  sum.times.log_mel_ms += facts.times.log_mel_ms;
+  sum.times.encode_ms += facts.times.encode_ms;
+  sum.times.decode_text_ms += facts.times.decode_text_ms;
+  sum.encoded_on = facts.encoded_on;
+  sum.decoded_on = facts.decoded_on;
+}
+
+Result<void> write_stats(const std::string& target, const RunStats& stats, const Compute& compute,
+                         const std::string& model_path) {
+  const RunFacts& sum = stats.sum;
+  const RanOn cpu{"cpu", "", false};  // FFmpeg's code picks its own instructions
+  const RanOn log_mel_on{"cpu", std::string(isa_name(compute.kernels.log_mel->isa)), false};
+  Json out;
+  out["version"] = SHORTHAND_VERSION;
+  out["commit"] = SHORTHAND_COMMIT;
+  out["model"] = SHORTHAND_TRY(model_facts(compute, model_path));
+  out["compute_type"] = compute_type_name(compute.model->weights().type);
+  out["stages"] = {{"decode_audio", stage(cpu, sum.times.decode_audio_ms)},
+                   {"log_mel", stage(log_mel_on, sum.times.log_mel_ms)},
+                   {"encode", stage(sum.encoded_on, sum.times.encode_ms)},
+                   {"decode_text", stage(sum.decoded_on, sum.times.decode_text_ms)}};
+  out["threads"] = compute.pool.size();
+  out["batch_size"] = sum.batch_size;
+  out["layout"] = sum.layout == Layout::sequential ? "sequential" : sum.layout == Layout::pauses ? "pauses" : "fixed";
+  out["audio_s"] = sum.audio_s;
+  out["windows"] = sum.windows;
+  out["tokens"] = sum.tokens;
+  out["load_ms"] = compute.load_ms;
+  out["total_ms"] = stats.total_ms;
+  out["realtime_factor"] = stats.total_ms > 0 ? sum.audio_s / (stats.total_ms / 1000) : 0.0;
+  out["first_text_ms"] = sum.first_text_ms;
+  out["peak_rss_bytes"] = peak_rss_bytes();
+  out["fallbacks"] = sum.fallbacks;
+  out["inputs"] = Json::array();
+  for (const InputFacts& i : stats.inputs) {
+    Json input{{"input", i.input}, {"audio_s", i.audio_s}, {"ms", i.ms}};
+    input["error"] = i.error ? Json(*i.error) : Json();
+    out["inputs"].push_back(std::move(input));
+  }
+  const std::string text = out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  if (target == "-") {
+    fmt::print(stderr, "{}", text);
+    return {};
+  }
+  return write_file(target, text);
+}
+
+}  // namespace shorthand::cli
