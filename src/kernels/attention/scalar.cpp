@@ -29,7 +29,7 @@ float weigh_int8_scalar(const WeighInt8& in, float* work, uint8_t* high, uint8_t
   if (!(largest > 0)) return 0.0f;  // every value is zero
   const float levels = kLevels / largest;
   for (int j = 0; j < in.keys; ++j) {
-    const long p = std::lrintf(work[j] * levels);
+    const auto p = static_cast<uint32_t>(simd::round_to_int(work[j] * levels));
     high[j] = static_cast<uint8_t>(p >> 7);
     low[j] = static_cast<uint8_t>(p & 127);
   }

@@ -8,13 +8,13 @@ static float weigh_int8_body(const WeighInt8& in, float* work, uint8_t* high, ui
   for (int j = 0; j < whole; j += 16) {
     const F32x16 x = mul(to_float(sub(load_int(in.sums + j), load_int(in.key_bias + j))), load(in.key_scales + j));
     store(work + j, x);
-    largest_score = max(largest_score, x);
+    largest_score = max(x, largest_score);
   }
   if (left) {  // lanes beyond the keys hold -inf, whose exp is 0
     const I32x16 sum = sub(load_int_first(in.sums + whole, left), load_int_first(in.key_bias + whole, left));
     store(work + whole, mul(to_float(sum), load_first(in.key_scales + whole, left, zero)));
     store(work + whole, load_first(work + whole, left, nothing));
-    largest_score = max(largest_score, load(work + whole));
+    largest_score = max(load(work + whole), largest_score);
   }
   const F32x16 m = splat(join_max(largest_score)), scale = splat(in.query_scale);
   F32x16 total = zero, largest_weight = zero;
@@ -25,7 +25,7 @@ static float weigh_int8_body(const WeighInt8& in, float* work, uint8_t* high, ui
     const F32x16 value_scale = here == 16 ? load(in.value_scales + j) : load_first(in.value_scales + j, here, zero);
     const F32x16 w = mul(e, value_scale);
     store(work + j, w);
-    largest_weight = max(largest_weight, w);
+    largest_weight = max(w, largest_weight);
   }
   const float largest = join_max(largest_weight);
   const int done = (in.keys + 15) / 16 * 16;
@@ -50,10 +50,10 @@ static float weigh_float_body(float* scores, int keys, int padded) {
   const int whole = keys / 16 * 16, left = keys - whole;
   const F32x16 nothing = splat(-__builtin_inff());
   F32x16 largest = nothing;
-  for (int j = 0; j < whole; j += 16) largest = max(largest, load(scores + j));
+  for (int j = 0; j < whole; j += 16) largest = max(load(scores + j), largest);
   if (left) {
     store(scores + whole, load_first(scores + whole, left, nothing));
-    largest = max(largest, load(scores + whole));
+    largest = max(load(scores + whole), largest);
   }
   const F32x16 m = splat(join_max(largest)), scale = splat(kQueryScale);
   F32x16 total = splat(0.0f);

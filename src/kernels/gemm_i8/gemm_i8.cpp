@@ -10,6 +10,7 @@
 
 #include "kernels/choose.h"
 #include "kernels/gemm_i8/variants.h"
+#include "kernels/simd/scalar_math.h"
 
 namespace shorthand::gemm_i8 {
 namespace {
@@ -56,8 +57,8 @@ void quantise_and_pack(const float* b, int n, int k, int8_t* panels, int32_t* bi
     scales[c] = absmax / 127.0f;
     const float inverse = absmax > 0 ? 127.0f / absmax : 0.0f;
     for (int i = 0; i < k; ++i) {
-      const long q = std::lrintf(b[start + static_cast<size_t>(i)] * inverse);
-      quantised[start + static_cast<size_t>(i)] = static_cast<int8_t>(std::clamp(q, -127L, 127L));
+      const int32_t q = simd::round_to_int(b[start + static_cast<size_t>(i)] * inverse);
+      quantised[start + static_cast<size_t>(i)] = static_cast<int8_t>(q);  // the low byte of INT32_MIN is 0
     }
   }
   pack(quantised.data(), n, k, panels, bias_sums);

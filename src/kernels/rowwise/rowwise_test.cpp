@@ -1,1 +1,243 @@
 // SPDX-License-Identifier: Apache-2.0
+// Every variant against scalar, bit for bit; scalar against double precision written out here.
+#include "kernels/rowwise/rowwise.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "support/arrays.h"
+#include "support/variant_names.h"
+
+namespace shorthand::rowwise {
+namespace {
+
+using testing::GuardedRows;
+using testing::Random;
+using testing::same_bits;
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+size_t size(int n) { return static_cast<size_t>(n); }
+const Variant& scalar() { return variants().front(); }
+
+class RowwiseTest : public ::testing::TestWithParam<Variant> {
+ protected:
+  void SetUp() override { SHORTHAND_NEEDS_ISA(GetParam().isa); }
+};
+INSTANTIATE_TEST_SUITE_P(Variants, RowwiseTest, ::testing::ValuesIn(variants().begin(), variants().end()),
+                         testing::variant_name());
+
+// ---- LayerNorm
+
+struct Norm {
+  std::vector<float> gamma, beta;
+  Norm(Random& random, int n) : gamma(random.floats(size(n))), beta(random.floats(size(n))) {}
+  LayerNorm view() const { return {gamma.data(), beta.data(), static_cast<int>(gamma.size())}; }
+};
+
+TEST_P(RowwiseTest, LayerNormEqualsScalar) {
+  Random random(1);
+  std::vector<int> widths = {127, 192, 384, 512, 1280};
+  for (int n = 1; n <= 67; ++n) widths.push_back(n);
+  for (int n : widths) {
+    for (int rows : {1, 2, 7}) {
+      const Norm norm(random, n);
+      const size_t offset = size(n % 5);
+      GuardedRows<float> x(rows, n, size(n) + size(n % 3), offset);
+      x.assign(random.floats(size(rows * n), 3.0f));
+      GuardedRows<float> got(rows, n, size(n) + 2, offset), want(rows, n, size(n));
+      GetParam().layer_norm(norm.view(), x.data(), x.stride(), rows, got.data(), got.stride());
+      scalar().layer_norm(norm.view(), x.data(), x.stride(), rows, want.data(), want.stride());
+      ASSERT_TRUE(got.untouched());
+      ASSERT_TRUE(same_bits(got.values(), want.values())) << rows << " x " << n;
+      GetParam().layer_norm(norm.view(), x.data(), x.stride(), rows, x.data(), x.stride());
+      ASSERT_TRUE(x.untouched());
+      ASSERT_TRUE(same_bits(x.values(), want.values())) << "in place, " << rows << " x " << n;
+    }
+  }
+}
+
+// The error of a mean and of a variance grows with the sum of magnitudes, so rows far from zero lose what they must:
+// the bound is a small multiple of the unit roundoff times (|mean| + deviation) / deviation.
+TEST(RowwiseMeaning, LayerNormIsThatOfDoublePrecision) {
+  Random random(2);
+  for (int n : {5, 80, 192, 512, 1280}) {
+    for (float centre : {0.0f, -30.0f, 1000.0f}) {
+      constexpr int kRows = 6;
+      const Norm norm(random, n);
+      std::vector<float> x = random.floats(size(kRows * n), 2.0f), got(x.size());
+      for (float& v : x) v += centre;
+      std::fill_n(x.begin(), n, centre);  // a row without variance: epsilon decides
+      scalar().layer_norm(norm.view(), x.data(), size(n), kRows, got.data(), size(n));
+      for (int r = 0; r < kRows; ++r) {
+        const std::span<const float> row(x.data() + r * n, size(n));
+        double mean = 0, variance = 0;
+        for (float v : row) mean += static_cast<double>(v) / n;
+        for (float v : row) variance += (static_cast<double>(v) - mean) * (static_cast<double>(v) - mean) / n;
+        const double deviation = std::sqrt(variance + 1e-5);
+        std::vector<double> want;
+        for (int i = 0; i < n; ++i) {
+          want.push_back((static_cast<double>(row[size(i)]) - mean) / deviation *
+                             static_cast<double>(norm.gamma[size(i)]) +
+                         static_cast<double>(norm.beta[size(i)]));
+        }
+        const std::span<const float> y(got.data() + r * n, size(n));
+        EXPECT_LT(testing::relative_l2(y, want), 8 * testing::kUnitRoundoff * (std::fabs(mean) + deviation) / deviation)
+            << "n " << n << ", centre " << centre << ", row " << r;
+      }
+    }
+  }
+}
+
+// ---- quantise
+
+struct QuantisedRows {
+  GuardedRows<uint8_t> q;
+  GuardedRows<float> scales;
+};
+
+QuantisedRows quantised(const Variant& v, const GuardedRows<float>& x, int rows, int n, int group) {
+  QuantisedRows out{GuardedRows<uint8_t>(rows, n, size(n) + 5, 3),
+                    GuardedRows<float>(rows, n / group, size(n / group) + 2, 1)};
+  v.quantise(x.data(), x.stride(), rows, n, group,
+             {out.q.data(), out.q.stride(), out.scales.data(), out.scales.stride()});
+  EXPECT_TRUE(out.q.untouched());
+  EXPECT_TRUE(out.scales.untouched());
+  return out;
+}
+
+void expect_equal(const QuantisedRows& got, const QuantisedRows& want) {
+  EXPECT_TRUE(same_bits(got.q.values(), want.q.values()));
+  EXPECT_TRUE(same_bits(got.scales.values(), want.scales.values()));
+}
+
+TEST_P(RowwiseTest, QuantiseEqualsScalar) {
+  Random random(3);
+  for (const auto& [n, group] :
+       {std::pair{16, 16}, {64, 64}, {192, 192}, {192, 64}, {512, 512}, {1280, 64}, {48, 16}}) {
+    for (int rows = 1; rows <= 5; ++rows) {
+      GuardedRows<float> x(rows, n, size(n) + 7, size(rows));
+      x.assign(random.floats(size(rows * n)));
+      std::fill_n(x.row(rows - 1), group, 0.0f);
+      expect_equal(quantised(GetParam(), x, rows, n, group), quantised(scalar(), x, rows, n, group));
+    }
+  }
+}
+
+// Denormal groups, whose inverse overflows, infinities and NaN: whatever comes out, it is the same everywhere.
+TEST_P(RowwiseTest, QuantiseEqualsScalarOnTheEdgesOfFloat) {
+  Random random(4);
+  for (float magnitude : {1e-45f, 1e-41f, 3e-38f, 4e-37f, 1e-30f, 3.4e38f}) {
+    GuardedRows<float> x(2, 64, 64);
+    std::vector<float> v = random.floats(128);
+    for (float& f : v) f = std::clamp(f, -1.0f, 1.0f) * magnitude;
+    x.assign(v);
+    expect_equal(quantised(GetParam(), x, 2, 64, 64), quantised(scalar(), x, 2, 64, 64));
+  }
+  for (float odd : {kNan, -kNan, kInfinity, -kInfinity, -0.0f}) {
+    for (int at : {0, 7, 31, 63}) {
+      GuardedRows<float> x(1, 64, 64);
+      std::vector<float> v = random.floats(64);
+      v[size(at)] = odd;
+      x.assign(v);
+      expect_equal(quantised(GetParam(), x, 1, 64, 64), quantised(scalar(), x, 1, 64, 64));
+    }
+  }
+}
+
+TEST(RowwiseMeaning, QuantisedIsWithinHalfAStepAndUsesTheWholeRange) {
+  Random random(5);
+  constexpr int kRows = 20, kN = 192, kGroup = 64;
+  GuardedRows<float> x(kRows, kN, kN);
+  x.assign(random.floats(kRows * kN, 4.0f));
+  std::fill_n(x.row(3) + 64, 64, 0.0f);
+  const QuantisedRows out = quantised(scalar(), x, kRows, kN, kGroup);
+  for (int r = 0; r < kRows; ++r) {
+    for (int g = 0; g < kN / kGroup; ++g) {
+      const double scale = static_cast<double>(out.scales.row(r)[g]);
+      int largest = 0;
+      double absmax = 0;
+      for (int i = g * kGroup; i < (g + 1) * kGroup; ++i) {
+        const int q = out.q.row(r)[i] - 128;
+        largest = std::max(largest, std::abs(q));
+        absmax = std::max(absmax, std::fabs(static_cast<double>(x.row(r)[i])));
+        EXPECT_LE(std::fabs(static_cast<double>(x.row(r)[i]) - q * scale), 0.5001 * scale);
+      }
+      EXPECT_EQ(largest, absmax > 0 ? 127 : 0);
+      EXPECT_NEAR(scale, absmax / 127, absmax * testing::kUnitRoundoff);
+    }
+  }
+}
+
+TEST(RowwiseMeaning, QuantiseRoundsTiesToEven) {
+  GuardedRows<float> x(1, 16, 16);
+  std::vector<float> v(16, 0.0f);
+  v[0] = 127.0f;  // the scale is 1
+  v[1] = 0.5f, v[2] = 1.5f, v[3] = 2.5f, v[4] = -0.5f, v[5] = -1.5f, v[6] = -2.5f, v[7] = -127.0f;
+  x.assign(v);
+  const std::vector<uint8_t> q = quantised(scalar(), x, 1, 16, 16).q.values();
+  const std::vector<int> want = {127, 0, 2, 2, 0, -2, -2, -127};
+  for (size_t i = 0; i < want.size(); ++i) EXPECT_EQ(q[i] - 128, want[i]) << v[i];
+}
+
+// ---- softmax
+
+std::vector<float> logits(Random& random, int n) {
+  std::vector<float> x = random.floats(size(n), 5.0f);
+  for (float& v : x) {
+    if (random.integer(0, 9) == 0) v = -kInfinity;
+  }
+  return x;
+}
+
+void expect_equal(const SoftmaxSums& got, const SoftmaxSums& want) {
+  EXPECT_EQ(got.argmax, want.argmax);
+  EXPECT_TRUE(same_bits(std::vector{got.max, got.sum_exp}, std::vector{want.max, want.sum_exp}));
+}
+
+TEST_P(RowwiseTest, SoftmaxSumsEqualScalar) {
+  Random random(6);
+  std::vector<int> lengths = {255, 1000, 1536, 51865};
+  for (int n = 0; n <= 70; ++n) lengths.push_back(n);
+  for (int n : lengths) {
+    SCOPED_TRACE(n);
+    std::vector<float> x = logits(random, n);
+    expect_equal(GetParam().softmax_sums(x.data(), n), scalar().softmax_sums(x.data(), n));
+    if (n < 3) continue;
+    x[size(n - 1)] = x[size(n / 2)] = 200.0f;  // a tie, and everything else far below
+    expect_equal(GetParam().softmax_sums(x.data(), n), scalar().softmax_sums(x.data(), n));
+    EXPECT_EQ(GetParam().softmax_sums(x.data(), n).argmax, n / 2);
+    x[0] = kNan, x[size(n - 2)] = kNan;
+    expect_equal(GetParam().softmax_sums(x.data(), n), scalar().softmax_sums(x.data(), n));
+    std::fill(x.begin(), x.end(), -kInfinity);
+    expect_equal(GetParam().softmax_sums(x.data(), n), {-kInfinity, 0, 0});
+    std::fill(x.begin(), x.end(), kNan);
+    expect_equal(GetParam().softmax_sums(x.data(), n), {-kInfinity, 0, 0});
+    std::fill(x.begin(), x.end(), -0.0f);
+    x[size(n - 1)] = 0.0f;  // the first of two equal ones, with its sign
+    expect_equal(GetParam().softmax_sums(x.data(), n), scalar().softmax_sums(x.data(), n));
+  }
+}
+
+TEST(RowwiseMeaning, SoftmaxSumsAreThoseOfDoublePrecision) {
+  Random random(7);
+  for (int n : {1, 3, 16, 1000, 51865}) {
+    const std::vector<float> x = logits(random, n);
+    const SoftmaxSums got = scalar().softmax_sums(x.data(), n);
+    const auto largest = std::max_element(x.begin(), x.end());
+    double sum = 0;
+    for (float v : x) sum += std::exp(static_cast<double>(v) - static_cast<double>(*largest));
+    EXPECT_EQ(got.max, *largest);
+    EXPECT_EQ(got.argmax, largest - x.begin());
+    // x - max is rounded before exp: an argument a has the error |a| u, and terms with a < -20 do not count.
+    EXPECT_NEAR(static_cast<double>(got.sum_exp), sum, sum * 32 * testing::kUnitRoundoff);
+  }
+}
+
+}  // namespace
+}  // namespace shorthand::rowwise

@@ -29,7 +29,7 @@ void quantise_scalar(const float* x, size_t x_stride, int rows, int n, int group
       for (int i = 0; i < group; ++i) absmax = std::max(absmax, std::fabs(from[i]));
       out.scales[static_cast<size_t>(r) * out.scale_stride + static_cast<size_t>(g)] = absmax / 127.0f;
       const float inverse = absmax > 0 ? 127.0f / absmax : 0.0f;
-      for (int i = 0; i < group; ++i) to[i] = static_cast<uint8_t>(std::lrintf(from[i] * inverse) + 128);
+      for (int i = 0; i < group; ++i) to[i] = static_cast<uint8_t>(simd::round_to_int(from[i] * inverse) + 128);
     }
   }
 }

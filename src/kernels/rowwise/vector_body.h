@@ -37,7 +37,7 @@ static void quantise_body(const float* x, size_t x_stride, int rows, int n, int 
       const float* from = x + static_cast<size_t>(r) * x_stride + g * group;
       uint8_t* to = out.q + static_cast<size_t>(r) * out.q_stride + g * group;
       F32x16 largest = splat(0.0f);
-      for (int i = 0; i < group; i += 16) largest = max(largest, abs(load(from + i)));
+      for (int i = 0; i < group; i += 16) largest = max(abs(load(from + i)), largest);
       const float absmax = join_max(largest);
       out.scales[static_cast<size_t>(r) * out.scale_stride + static_cast<size_t>(g)] = absmax / 127.0f;
       const F32x16 inverse = splat(absmax > 0 ? 127.0f / absmax : 0.0f);
@@ -52,11 +52,12 @@ static SoftmaxSums softmax_sums_body(const float* x, int n) {
   const int whole = n / 16 * 16, left = n - whole;
   const F32x16 nothing = splat(-infinity);
   F32x16 largest = nothing;
-  for (int i = 0; i < whole; i += 16) largest = max(largest, load(x + i));
-  if (left) largest = max(largest, load_first(x + whole, left, nothing));
+  for (int i = 0; i < whole; i += 16) largest = max(load(x + i), largest);
+  if (left) largest = max(load_first(x + whole, left, nothing), largest);
   SoftmaxSums s{join_max(largest), 0, 0};
   if (!(s.max > -infinity)) return {-infinity, 0, 0};
   while (x[s.argmax] != s.max) ++s.argmax;
+  s.max = x[s.argmax];  // of two zeros the first
   const F32x16 m = splat(s.max);
   F32x16 sum = splat(0.0f);
   for (int i = 0; i < whole; i += 16) sum = add(sum, exp(sub(load(x + i), m)));

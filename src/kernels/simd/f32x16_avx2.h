@@ -34,6 +34,7 @@ SHORTHAND_INLINE F32x16 mul(F32x16 a, F32x16 b) { return {_mm256_mul_ps(a.lo, b.
 SHORTHAND_INLINE F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
   return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
 }
+// Of two lanes that do not compare, both pick b's: put what may be NaN first.
 SHORTHAND_INLINE F32x16 min(F32x16 a, F32x16 b) { return {_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)}; }
 SHORTHAND_INLINE F32x16 max(F32x16 a, F32x16 b) { return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)}; }
 SHORTHAND_INLINE F32x16 abs(F32x16 a) {
@@ -88,9 +89,10 @@ SHORTHAND_INLINE I32x16 shift_right(I32x16 a) {
 }
 SHORTHAND_INLINE F32x16 to_float(I32x16 a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
 SHORTHAND_INLINE I32x16 to_int(F32x16 a) { return {_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)}; }
-// the low byte of each lane; lanes hold 0 to 255
+// the low byte of each lane
 SHORTHAND_INLINE void store_bytes(uint8_t* p, I32x16 a) {
-  const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.lo, a.hi), 0xd8);
+  const I32x16 low = and_bits(a, splat_int(255));  // the packs below saturate
+  const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(low.lo, low.hi), 0xd8);
   const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
 }

@@ -12,23 +12,29 @@
 
 namespace shorthand::simd {
 
-// exp(x) for x <= 0.
+// The nearest integer, ties to even. What fits no 32-bit integer, and NaN, becomes INT32_MIN, as cvtps2dq has it.
+inline int32_t round_to_int(float x) {
+  return x >= -2147483648.0f && x < 2147483648.0f ? static_cast<int32_t>(std::lrintf(x)) : INT32_MIN;
+}
+
+// exp(x) for x <= 0; 0 for NaN.
 inline float exp_scalar(float x) {
   if (!(x >= kExpLowest)) return 0.0f;
   const float n = std::nearbyint(x * kLog2E);
   const float r = std::fma(n, -kLn2Low, std::fma(n, -kLn2High, x));
   float q = kExpQ[4];
   for (int i = 3; i >= 0; --i) q = std::fma(q, r, kExpQ[i]);
-  const float mantissa = std::fma(q, r * r, r) + 1.0f;
+  const float mantissa = std::fma(std::fma(q, r, 1.0f), r, 1.0f);
   return std::bit_cast<float>(std::bit_cast<uint32_t>(mantissa) + (static_cast<uint32_t>(static_cast<int>(n)) << 23));
 }
 
+// -g(5.5), next to nothing, for NaN.
 inline float gelu_scalar(float x) {
-  const float a = std::fmin(std::fabs(x), kGeluReach);
+  const float magnitude = std::fabs(x), a = magnitude < kGeluReach ? magnitude : kGeluReach;
   const float u = std::fma(a, kGeluScale, -1.0f);
   float g = kGeluG[16];
   for (int i = 15; i >= 0; --i) g = std::fma(g, u, kGeluG[i]);
-  return std::fmax(x, 0.0f) - g;
+  return (x > 0.0f ? x : 0.0f) - g;
 }
 
 // Natural logarithm of a positive, normal number, within an ULP of double precision, by arithmetic alone: the library's picks

@@ -11,7 +11,7 @@ SHORTHAND_INLINE F32x16 exp(F32x16 x) {
   q = fma(q, r, splat(simd::kExpQ[2]));
   q = fma(q, r, splat(simd::kExpQ[1]));
   q = fma(q, r, splat(simd::kExpQ[0]));
-  const F32x16 mantissa = add(fma(q, mul(r, r), r), splat(1.0f));
+  const F32x16 mantissa = fma(fma(q, r, splat(1.0f)), r, splat(1.0f));
   return zero_unless_ge(scale_by_power(mantissa, n), x, splat(simd::kExpLowest));
 }
 
