@@ -6,6 +6,7 @@
 #include "kernels/attention/attention.h"
 #include "kernels/gemm_f32/gemm_f32.h"
 #include "kernels/gemm_i8/gemm_i8.h"
+#include "kernels/log_mel/log_mel.h"
 #include "kernels/rowwise/rowwise.h"
 
 namespace shorthand {
@@ -16,6 +17,7 @@ struct Kernels {
   const gemm_f32::Variant* gemm_f32;
   const attention::Variant* attention;
   const rowwise::Variant* rowwise;
+  const log_mel::Variant* log_mel;
 
   attention::Int8Kernels int8_attention() const { return {gemm_i8, rowwise, attention}; }
   attention::FloatKernels float_attention() const { return {gemm_f32, attention}; }
@@ -23,7 +25,7 @@ struct Kernels {
 
 inline Kernels choose_kernels(Isa cap) {
   const gemm_i8::Variant& top = gemm_i8::choose(cap);  // the one family with a variant on every rung
-  return {top.isa, &top, &gemm_f32::choose(cap), &attention::choose(cap), &rowwise::choose(cap)};
+  return {top.isa, &top, &gemm_f32::choose(cap), &attention::choose(cap), &rowwise::choose(cap), &log_mel::choose(cap)};
 }
 
 }  // namespace shorthand

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers that define exp and GELU in float32, once for the scalar form and for every vector form.
+// The numbers that define exp, log10 and GELU in float32, once for the scalar form and for every vector form.
 #pragma once
+
+#include <cstdint>
 
 namespace shorthand::simd {
 
@@ -23,5 +25,14 @@ inline constexpr float kGeluG[17] = {
     0.26041826605796814f,    -0.6283228993415833f,  0.45969733595848083f, 0.15138386189937592f,   -0.545276403427124f,
     0.27221253514289856f,    0.23240207135677338f,  -0.2569062113761902f, -0.037460409104824066f, 0.09892436861991882f,
     -0.0005220473394729197f, -0.015696920454502106f};
+
+// log10(x), x in [2^-126, inf): x = 2^n m, m in [sqrt(1/2), sqrt(2)), r = m - 1, log10(x) = n log10(2) + r p(r). p: fit
+// of degree 8, equal errors of r p(r): below 3e-9 absolute; the whole is within 1.5 ULP of the larger of |n log10(2)|
+// and |log10(x)|.
+inline constexpr uint32_t kRootHalfBits = 0x3f3504f3;    // sqrt(1/2)
+inline constexpr float kLog10Of2High = 0.301025390625f;  // 15 bits: n * kLog10Of2High is exact
+inline constexpr float kLog10Of2Low = 4.6050389811952e-6f;
+inline constexpr float kLog10P[9] = {0.43429443f,  -0.21714713f, 0.14477207f,  -0.10858788f, 0.08659391f,
+                                     -0.07180204f, 0.065433644f, -0.06330346f, 0.03775737f};
 
 }  // namespace shorthand::simd

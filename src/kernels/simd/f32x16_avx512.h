@@ -58,6 +58,8 @@ template <int n>
 SHORTHAND_INLINE I32x16 shift_right(I32x16 a) {
   return {_mm512_srli_epi32(a.v, n)};
 }
+SHORTHAND_INLINE I32x16 bits_of(F32x16 a) { return {_mm512_castps_si512(a.v)}; }
+SHORTHAND_INLINE F32x16 from_bits(I32x16 a) { return {_mm512_castsi512_ps(a.v)}; }
 SHORTHAND_INLINE F32x16 to_float(I32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
 SHORTHAND_INLINE I32x16 to_int(F32x16 a) { return {_mm512_cvtps_epi32(a.v)}; }
 // the low byte of each lane

@@ -28,6 +28,16 @@ inline float exp_scalar(float x) {
   return std::bit_cast<float>(std::bit_cast<uint32_t>(mantissa) + (static_cast<uint32_t>(static_cast<int>(n)) << 23));
 }
 
+// log10(x) for x in [2^-126, inf).
+inline float log10_scalar(float x) {
+  const uint32_t above = std::bit_cast<uint32_t>(x) + (0x3f800000u - kRootHalfBits);
+  const float n = static_cast<float>(static_cast<int32_t>(above >> 23) - 127);
+  const float r = std::bit_cast<float>((above & 0x7fffffu) + kRootHalfBits) - 1.0f;
+  float p = kLog10P[8];
+  for (int i = 7; i >= 0; --i) p = std::fma(p, r, kLog10P[i]);
+  return std::fma(n, kLog10Of2High, std::fma(n, kLog10Of2Low, p * r));
+}
+
 // -g(5.5), next to nothing, for NaN.
 inline float gelu_scalar(float x) {
   const float magnitude = std::fabs(x), a = magnitude < kGeluReach ? magnitude : kGeluReach;

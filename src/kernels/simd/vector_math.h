@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// exp and GELU over F32x16: scalar_math.h, sixteen at a time. Included after f32x16_<isa>.h, inside its region and
-// namespace.
+// exp, log10 and GELU over F32x16: scalar_math.h, sixteen at a time. Included after f32x16_<isa>.h, inside its region
+// and namespace.
 
 // exp(x) for x <= 0
 SHORTHAND_INLINE F32x16 exp(F32x16 x) {
@@ -13,6 +13,18 @@ SHORTHAND_INLINE F32x16 exp(F32x16 x) {
   q = fma(q, r, splat(simd::kExpQ[0]));
   const F32x16 mantissa = fma(fma(q, r, splat(1.0f)), r, splat(1.0f));
   return zero_unless_ge(scale_by_power(mantissa, n), x, splat(simd::kExpLowest));
+}
+
+// log10(x) for x in [2^-126, inf)
+SHORTHAND_INLINE F32x16 log10(F32x16 x) {
+  const I32x16 above = add(bits_of(x), splat_int(static_cast<int32_t>(0x3f800000u - simd::kRootHalfBits)));
+  const F32x16 n = to_float(sub(shift_right<23>(above), splat_int(127)));
+  const I32x16 mantissa = add(and_bits(above, splat_int(0x7fffff)), splat_int(simd::kRootHalfBits));
+  const F32x16 r = sub(from_bits(mantissa), splat(1.0f));
+  F32x16 p = splat(simd::kLog10P[8]);
+#pragma GCC unroll 8
+  for (int i = 7; i >= 0; --i) p = fma(p, r, splat(simd::kLog10P[i]));
+  return fma(n, splat(simd::kLog10Of2High), fma(n, splat(simd::kLog10Of2Low), mul(p, r)));
 }
 
 SHORTHAND_INLINE F32x16 gelu(F32x16 x) {
