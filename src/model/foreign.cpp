@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/foreign.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <string_view>
+
+namespace shorthand::model {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::string_view_literals;
+
+constexpr std::string_view kRecording = "is a recording ({}); give it as INPUT, and a model with --model";
+constexpr std::string_view kPyTorch =
+    "is a PyTorch checkpoint; give the Hugging Face directory with model.safetensors, or convert it with whisper.cpp's "
+    "models/convert-pt-to-ggml.py";
+
+struct Signature {
+  size_t offset;
+  std::string_view bytes;
+  std::string_view what;  // what stands in the braces of the sentence
+  std::string_view sentence;
+};
+
+// First match wins.
+constexpr Signature kSignatures[] = {
+    {0, "RIFF"sv, "RIFF/WAVE", kRecording},
+    {0, "RF64"sv, "RF64/WAVE", kRecording},
+    {0, "FORM"sv, "AIFF", kRecording},
+    {0, "fLaC"sv, "FLAC", kRecording},
+    {0, "OggS"sv, "Ogg", kRecording},
+    {0, "ID3"sv, "MP3", kRecording},
+    {0, "\xff\xfb"sv, "MP3", kRecording},
+    {0, "\xff\xf3"sv, "MP3", kRecording},
+    {0, "\xff\xf1"sv, "AAC", kRecording},
+    {4, "ftyp"sv, "MP4", kRecording},
+    {0, "\x1a\x45\xdf\xa3"sv, "Matroska or WebM", kRecording},
+    {0, "GGUF"sv, "",
+     "is a GGUF file; Whisper models come as whisper.cpp's older ggml .bin files (shorthand models pull base)"},
+    {0, "tjgg"sv, "", "is a ggjt file, of an early llama.cpp; a Whisper model has another layout"},
+    {0, "fmgg"sv, "", "is a ggmf file, of an early llama.cpp; a Whisper model has another layout"},
+    {0, "PK\x03\x04"sv, "", kPyTorch},
+    {0, "\x80\x02"sv, "", kPyTorch},
+    {0, "version https://git-lfs"sv, "",
+     "is a Git LFS pointer, not the file it stands for; fetch that with 'git lfs pull'"},
+    {0, "\x1f\x8b"sv, "", "is a gzip archive; unpack it first"},
+    {0, "\x28\xb5\x2f\xfd"sv, "", "is a Zstandard archive; unpack it first"},
+    {0,
+     "\xfd"
+     "7zXZ"sv,
+     "", "is an xz archive; unpack it first"},
+    {0, "\x89HDF"sv, "", "is an HDF5 file, as Keras writes; give a ggml file or a Hugging Face directory"},
+};
+
+bool is_text(std::string_view head) {
+  return std::none_of(head.begin(), head.end(), [](char c) {
+    const auto u = static_cast<unsigned char>(c);
+    return u < ' ' && c != '\n' && c != '\r' && c != '\t';
+  });
+}
+
+// A web page or a JSON answer in the place of a file: what a failed download leaves behind.
+std::string describe_text(std::string_view head) {
+  std::string start(head.substr(0, 64));
+  start.erase(0, std::min(start.find_first_not_of(" \t\r\n"), start.size()));
+  std::transform(start.begin(), start.end(), start.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (start.starts_with("<!doctype") || start.starts_with("<html") || start.starts_with("<?xml"))
+    return "is a web page, not a model; perhaps a download that failed: fetch it again (shorthand models pull NAME)";
+  if (start.starts_with("{") || start.starts_with("["))
+    return "is JSON, not a model; give the directory that holds config.json and model.safetensors";
+  return "is a text file, not a model; perhaps a download that failed: fetch it again (shorthand models pull NAME)";
+}
+
+}  // namespace
+
+std::string describe_foreign(std::span<const std::byte> bytes) {
+  const std::string_view head(reinterpret_cast<const char*>(bytes.data()), std::min<size_t>(bytes.size(), 512));
+  for (const Signature& s : kSignatures) {
+    if (head.size() < s.offset + s.bytes.size() || head.substr(s.offset, s.bytes.size()) != s.bytes) continue;
+    return s.what.empty() ? std::string(s.sentence) : fmt::format(fmt::runtime(s.sentence), s.what);
+  }
+  if (is_text(head)) return describe_text(head);
+  return "is no model this engine reads; give a ggml file of whisper.cpp, or a Hugging Face directory with "
+         "model.safetensors";
+}
+
+std::string describe_foreign_directory(const fs::path& directory) {
+  std::error_code error;
+  const auto has = [&](std::string_view name) { return fs::exists(directory / name, error); };
+  if (has("model.bin") && (has("vocabulary.json") || has("vocabulary.txt")))
+    return "is a CTranslate2 model; give the Hugging Face directory it was converted from";
+  if (has("pytorch_model.bin") || has("pytorch_model.bin.index.json"))
+    return "has weights for PyTorch only (pytorch_model.bin); save them as model.safetensors";
+  if (has("tf_model.h5") || has("flax_model.msgpack"))
+    return "has weights for TensorFlow or Flax only; save them as model.safetensors";
+  for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name.ends_with(".bin"))
+      return fmt::format("is a directory; give the file itself, such as {}/{}", directory.string(), name);
+    if (name.ends_with(".onnx")) return "is an ONNX model; give the Hugging Face directory it was converted from";
+  }
+  if (has("model.safetensors")) return "has weights and no config.json; fetch that too";
+  if (has("config.json")) return "has config.json and no model.safetensors; fetch the weights too";
+  return "is a directory without config.json and model.safetensors; give a model file or a Hugging Face directory";
+}
+
+}  // namespace shorthand::model
