@@ -5,7 +5,7 @@
 #include <bit>
 #include <cmath>
 
-namespace shorthand::model::exact {
+namespace shorthand::exact {
 namespace {
 
 // ln 2 and pi/2 in two parts; the high part has trailing zeros, so that its product with a small integer is exact.
@@ -82,4 +82,4 @@ void Normals::refill() {
   at_ = 0;
 }
 
-}  // namespace shorthand::model::exact
+}  // namespace shorthand::exact

@@ -8,7 +8,7 @@
 
 #include "base/philox.h"
 
-namespace shorthand::model::exact {
+namespace shorthand::exact {
 
 // Relative error below 1e-15 of the true value.
 double log(double x);  // x > 0, normal
@@ -39,4 +39,4 @@ class Normals {
   int at_ = 4;
 };
 
-}  // namespace shorthand::model::exact
+}  // namespace shorthand::exact

@@ -11,7 +11,7 @@
 #include "model/ggml.h"
 #include "model/safetensors.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 namespace fs = std::filesystem;
@@ -99,4 +99,4 @@ Result<void> check_complete(const Checkpoint& checkpoint, const RequiredTensors&
   return {};
 }
 
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -18,7 +18,7 @@
 #include "model/config.h"
 #include "model/tensors.h"
 
-namespace shorthand::model {
+namespace shorthand {
 
 // What Hugging Face's generation_config.json (or the older config.json) adds. Ids are below n_vocab, layers and heads
 // exist: both are checked.
@@ -31,7 +31,7 @@ struct GenerationConfig {
 struct Checkpoint {
   std::string file;    // the path as given: begins every message
   std::string format;  // "ggml f16", "ggml q5_1", "safetensors"
-  Config config;       // passes check()
+  Config config;       // passes check_config()
 
   // Text tokens as raw bytes, by id. End of text is id pieces.size(); the other special tokens follow it. Pieces need
   // not be UTF-8, and one may be empty.
@@ -72,4 +72,4 @@ Result<void> add_tensor(Checkpoint& checkpoint, std::string_view name, const Ten
 // Whether every required tensor was added.
 Result<void> check_complete(const Checkpoint& checkpoint, const RequiredTensors& required);
 
-}  // namespace shorthand::model
+}  // namespace shorthand

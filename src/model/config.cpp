@@ -6,7 +6,7 @@
 #include "base/phrase.h"
 #include "kernels/attention/attention.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 struct Bound {
@@ -50,7 +50,7 @@ constexpr NamedSize kSizes[] = {
 
 }  // namespace
 
-Result<void> check(const Config& config, std::string_view file) {
+Result<void> check_config(const Config& config, std::string_view file) {
   for (const Bound& b : kBounds) {
     const int value = config.*b.field;
     if (value < b.least || value > b.most)
@@ -75,4 +75,4 @@ std::string size_name(const Config& config) {
   return fmt::format("d {}, {}+{} layers", config.n_audio_state, config.n_audio_layer, config.n_text_layer);
 }
 
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace shorthand::model {
+namespace shorthand {
 
 struct Config {
   int n_vocab = 0;        // rows of the token embedding: text tokens and special tokens
@@ -37,9 +37,9 @@ inline constexpr int kSpecialsBesidesLanguages = 1509;
 //   n_*_layer 1 to 128           four times large
 //   n_mels 2 to 256, even        80, or 128 from large-v3 on
 // `file` begins the message.
-Result<void> check(const Config& config, std::string_view file);
+Result<void> check_config(const Config& config, std::string_view file);
 
 // "tiny", "base", "small", "medium", "large", "turbo", or for any other shape "d 192, 4+2 layers".
 std::string size_name(const Config& config);
 
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -7,7 +7,7 @@
 #include <cctype>
 #include <string_view>
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 namespace fs = std::filesystem;
@@ -107,4 +107,4 @@ std::string describe_foreign_directory(const fs::path& directory) {
   return "is a directory without config.json and model.safetensors; give a model file or a Hugging Face directory";
 }
 
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-namespace shorthand::model {
+namespace shorthand {
 
 // "is a recording (RIFF/WAVE); give it as INPUT, and a model with --model", and so on for whatever the first bytes say.
 // Never empty; the caller puts the file's name before it.
@@ -15,4 +15,4 @@ std::string describe_foreign(std::span<const std::byte> bytes);
 // The same for a directory without config.json and safetensors in it.
 std::string describe_foreign_directory(const std::filesystem::path& directory);
 
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -12,7 +12,7 @@
 #include "base/phrase.h"
 #include "model/foreign.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 constexpr uint32_t kMagic = 0x67676d6c;
@@ -70,7 +70,7 @@ Result<void> read_sizes(ByteReader& r, GgmlHeader& header, std::string_view file
     *field = r.read<int32_t>();
   const int ftype = r.read<int32_t>();
   if (r.failed()) return bad_input(fmt::format("{}: truncated inside the header; download it again", file));
-  SHORTHAND_TRY(check(c, file));
+  SHORTHAND_TRY(check_config(c, file));
   if (ftype < 0) return bad_input(fmt::format("{}: ftype is {}; the file is damaged", file, ftype));
   header.ftype = ftype % kVersionFactor;
   header.block_version = ftype / kVersionFactor;
@@ -289,4 +289,4 @@ DType ggml_stored_as(std::string_view name, const Shape& shape, DType matrices) 
   return matrices;
 }
 
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -23,10 +23,10 @@
 #include "base/result.h"
 #include "model/checkpoint.h"
 
-namespace shorthand::model {
+namespace shorthand {
 
 struct GgmlHeader {
-  Config config;  // passes check()
+  Config config;  // passes check_config()
   int ftype = 0;  // without the version
   int block_version = 0;
   std::vector<float> mel_filters;   // [n_mels, 201]
@@ -45,7 +45,7 @@ Result<Checkpoint> parse_ggml(std::span<const std::byte> bytes, std::string_view
 
 Result<Checkpoint> open_ggml(const std::filesystem::path& path);
 
-// For writers. The bytes before the first tensor; `matrices` sets ftype. Preconditions: check(config), filters
+// For writers. The bytes before the first tensor; `matrices` sets ftype. Preconditions: check_config(config), filters
 // [n_mels, 201].
 std::string ggml_header(const Config& config, DType matrices, std::span<const float> mel_filters,
                         std::span<const std::string> pieces, bool english_only);
@@ -56,4 +56,4 @@ std::string ggml_tensor_header(std::string_view name, const Shape& shape, DType 
 // How a file whose matrices are `matrices` stores this tensor.
 DType ggml_stored_as(std::string_view name, const Shape& shape, DType matrices);
 
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -5,7 +5,7 @@
 #include <bit>
 #include <cstdint>
 
-namespace shorthand::model {
+namespace shorthand {
 
 // IEEE binary16 to float32, exact. Subnormals become normal numbers by one exact multiplication; infinities and NaN
 // keep their payload.
@@ -44,4 +44,4 @@ constexpr uint16_t float_to_bfloat16(float value) {
   return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -9,7 +9,7 @@
 #include "base/phrase.h"
 #include "model/huggingface.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 namespace fs = std::filesystem;
@@ -158,4 +158,4 @@ Result<void> read_vocabulary(const fs::path& directory, Checkpoint& checkpoint) 
   return parse_vocabulary(files, directory.string(), checkpoint);
 }
 
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -8,7 +8,7 @@
 
 #include "base/phrase.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 using nlohmann::json;
@@ -111,7 +111,7 @@ Result<void> parse_model_config(std::string_view text, std::string_view file, Co
   for (const auto& f : fields) {
     if (!object.contains(f.key)) return bad_input(fmt::format("{}: '{}' is missing", file, f.key));
   }
-  SHORTHAND_TRY(check(config, file));
+  SHORTHAND_TRY(check_config(config, file));
   return read_suppression(object, file, config, generation);
 }
 
@@ -152,4 +152,4 @@ Result<void> check_preprocessor(std::string_view text, std::string_view file, co
   return {};
 }
 
-}  // namespace shorthand::model
+}  // namespace shorthand

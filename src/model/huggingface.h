@@ -13,7 +13,7 @@
 #include "base/result.h"
 #include "model/checkpoint.h"
 
-namespace shorthand::model {
+namespace shorthand {
 
 // No file of these is larger; tokenizer.json of the multilingual models has some 4 MB.
 inline constexpr size_t kMaxJsonBytes = 64 << 20;
@@ -21,7 +21,7 @@ inline constexpr size_t kMaxJsonBytes = 64 << 20;
 // Text as JSON. Errors name `file`.
 Result<nlohmann::json> parse_json(std::string_view text, std::string_view file);
 
-// config.json: sizes, which pass check(), and what older models keep of the generation settings there. Errors also: a
+// config.json: sizes, which pass check_config(), and what older models keep of the generation settings there. Errors also: a
 // model that is not Whisper, or one whose activation or inner width is not Whisper's.
 Result<void> parse_model_config(std::string_view text, std::string_view file, Config& config,
                                 GenerationConfig& generation);
@@ -45,4 +45,4 @@ struct VocabularyFiles {
 };
 Result<void> parse_vocabulary(const VocabularyFiles& files, std::string_view directory, Checkpoint& checkpoint);
 
-}  // namespace shorthand::model
+}  // namespace shorthand

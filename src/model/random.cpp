@@ -13,7 +13,7 @@
 #include "model/ggml.h"
 #include "model/tensors.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 struct NamedShape {
@@ -141,7 +141,7 @@ class RowMaker {
 
 Result<void> check_model(const RandomModel& model) {
   constexpr std::string_view kName = "random model";
-  SHORTHAND_TRY(check(model.config, kName));
+  SHORTHAND_TRY(check_config(model.config, kName));
   if (model.matrices == DType::bf16) return usage_error("random model: bf16 is no type of a ggml Whisper file");
   const auto languages = static_cast<int64_t>(model.config.n_vocab) - static_cast<int64_t>(model.pieces.size()) -
                          kSpecialsBesidesLanguages;
@@ -235,4 +235,4 @@ Result<void> write_random_model(const std::filesystem::path& path, const RandomM
   return file.commit();
 }
 
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -27,7 +27,7 @@
 #include "model/config.h"
 #include "model/storage.h"
 
-namespace shorthand::model {
+namespace shorthand {
 
 struct RandomModel {
   Config config;
@@ -68,4 +68,4 @@ Result<void> write_random_model(const std::filesystem::path& path, const RandomM
 using ByteSink = FunctionRef<Result<void>(std::span<const std::byte> bytes)>;
 Result<void> write_random_model(const RandomModel& model, ThreadPool& pool, ByteSink write);
 
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -12,7 +12,7 @@
 #include "model/foreign.h"
 #include "model/huggingface.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 namespace fs = std::filesystem;
@@ -328,4 +328,4 @@ Result<Checkpoint> open_safetensors(const fs::path& path) {
   return checkpoint;
 }
 
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -20,7 +20,7 @@
 #include "base/result.h"
 #include "model/checkpoint.h"
 
-namespace shorthand::model {
+namespace shorthand {
 
 struct SafetensorsEntry {
   std::string name;
@@ -54,4 +54,4 @@ Result<void> finish_weights(const RequiredTensors& required, const OutputProject
 // A directory, or one weights file of it.
 Result<Checkpoint> open_safetensors(const std::filesystem::path& path);
 
-}  // namespace shorthand::model
+}  // namespace shorthand

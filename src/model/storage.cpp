@@ -8,7 +8,7 @@
 
 #include "model/half.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 constexpr size_t kBlock = 32;
@@ -170,4 +170,4 @@ void encode(DType dtype, std::span<const float> in, std::span<std::byte> out) {
   }
 }
 
-}  // namespace shorthand::model
+}  // namespace shorthand

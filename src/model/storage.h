@@ -18,7 +18,7 @@
 #include <span>
 #include <string_view>
 
-namespace shorthand::model {
+namespace shorthand {
 
 enum class DType : uint8_t { f32, f16, bf16, q8_0, q5_0, q5_1, q4_0, q4_1 };
 
@@ -44,4 +44,4 @@ void decode(DType dtype, std::span<const std::byte> in, std::span<float> out);
 // range (q4_1, q5_1). The same bits on every machine.
 void encode(DType dtype, std::span<const float> in, std::span<std::byte> out);
 
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -5,7 +5,7 @@
 
 #include "model/arithmetic.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 using Visitor = FunctionRef<void(const std::string& name, const Shape& shape)>;
@@ -77,4 +77,4 @@ void fill_sinusoids(size_t length, size_t channels, std::span<float> out) {
   }
 }
 
-}  // namespace shorthand::model
+}  // namespace shorthand

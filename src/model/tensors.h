@@ -14,7 +14,7 @@
 #include "model/config.h"
 #include "model/storage.h"
 
-namespace shorthand::model {
+namespace shorthand {
 
 // Sizes of a tensor's dimensions, outermost first: [rows, columns] of a row-major matrix.
 class Shape {
@@ -67,11 +67,11 @@ struct TensorView {
 //   decoder.token_embedding.weight     [n_vocab, d], the matrix of the logits too
 //   decoder.blocks.i.*                 as the encoder's, and .cross_attn_ln, .cross_attn.*
 //   decoder.ln.{weight, bias}          [d]
-// Precondition: check(config).
+// Precondition: check_config(config).
 void for_each_tensor(const Config& config, FunctionRef<void(const std::string& name, const Shape& shape)> fn);
 
 // Fills out [length, channels] with Whisper's fixed positions: the first half of row t is sin(t w_i), the second
 // cos(t w_i), w_i = 10000^(-i / (channels/2 - 1)).
 void fill_sinusoids(size_t length, size_t channels, std::span<float> out);
 
-}  // namespace shorthand::model
+}  // namespace shorthand

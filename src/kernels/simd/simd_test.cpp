@@ -107,7 +107,7 @@ TEST_P(VectorGeluTest, EqualsScalar) {
   x.resize(round_up(x.size(), 16));
   std::vector<float> got(x.size()), want;
   for (float v : x) want.push_back(gelu_scalar(v + 0.0f));  // the epilogue adds no bias as 0
-  gemm_f32::Epilogue e{got.data(), got.size(), nullptr, gemm_f32::Act::gelu, nullptr, 0};
+  Epilogue e{got.data(), got.size(), nullptr, Act::gelu, nullptr, 0};
   GetParam().epilogue(x.data(), x.size(), 1, static_cast<int>(x.size()), e);
   EXPECT_TRUE(same_bits(got, want));
 }
