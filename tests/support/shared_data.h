@@ -20,7 +20,7 @@ inline std::filesystem::path repository_dir() { return SHORTHAND_REPO_DIR; }
 }  // namespace shorthand::testing
 
 // Skips the test, and says why, where a file or folder of the shared data is not on this machine.
-#define SHORTHAND_NEEDS_SHARED(relative)                                                               \
-  if (!std::filesystem::exists(::shorthand::testing::shared_data_dir() / (relative)))                  \
+#define SHORTHAND_NEEDS_SHARED(relative)                                                                \
+  if (!std::filesystem::exists(::shorthand::testing::shared_data_dir() / (relative)))                   \
   GTEST_SKIP() << "needs " << (::shorthand::testing::shared_data_dir() / (relative)).lexically_normal() \
                << ", which is not on this machine (set SHORTHAND_SHARED)"

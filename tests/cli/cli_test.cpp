@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program as scripts use it: what it prints where, which files it leaves, how it ends.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/cpu.h"
+#include "support/process.h"
+#include "support/shared_data.h"
+
+namespace shorthand {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using testing::contents;
+using ::testing::HasSubstr;
+using testing::Ran;
+using testing::run_shorthand;
+using testing::TemporaryFolder;
+
+fs::path speech(const std::string& name) { return testing::repository_dir() / "tests/data/speech" / name; }
+
+const char* const kText = "smart mirror brew a triple shot iced mocha with a little bit of milk\n";  // of short-02.flac
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+  std::ranges::sort(names);
+  return names;
+}
+
+TEST(TranscribeTest, PrintsTheTextAloneOnStandardOutput) {
+  const Ran ran = run_shorthand({"transcribe", speech("short-02.flac").string()});
+  EXPECT_EQ(ran.status, 0);
+  EXPECT_EQ(ran.out, kText);
+  EXPECT_THAT(ran.err, HasSubstr("built-in model"));
+  EXPECT_THAT(ran.err, HasSubstr("shorthand models pull"));
+  EXPECT_EQ(std::ranges::count(ran.err, '\n'), 1);
+  EXPECT_EQ(run_shorthand({"transcribe", "-q", speech("short-02.flac").string()}).err, "");
+}
+
+TEST(TranscribeTest, ReadsStandardInput) {
+  for (const char* name : {"short-02.flac"}) {
+    const Ran ran = run_shorthand({"transcribe", "-"}, {.stdin_file = speech(name)});
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    EXPECT_EQ(ran.out, kText);
+  }
+}
+
+TEST(TranscribeTest, OneInputInOneFormatGoesToStandardOutput) {
+  const Ran srt = run_shorthand({"transcribe", "-f", "srt", speech("short-02.flac").string()});
+  EXPECT_THAT(srt.out, HasSubstr("1\n00:00:00,"));
+  const Ran json = run_shorthand({"transcribe", "-f", "json", speech("short-02.flac").string()});
+  EXPECT_EQ(Json::parse(json.out)["language"], "en");
+}
+
+TEST(TranscribeTest, SeveralFormatsLieBesideTheInput) {
+  const TemporaryFolder folder;
+  fs::copy_file(speech("short-02.flac"), folder / "a.b.flac");
+  const Ran ran = run_shorthand({"transcribe", "-f", "txt,srt,vtt,tsv,json,csv,lrc", (folder / "a.b.flac").string()});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_EQ(ran.out, "");
+  EXPECT_EQ(names_in(folder.path()), (std::vector<std::string>{"a.b.csv", "a.b.flac", "a.b.json", "a.b.lrc", "a.b.srt",
+                                                               "a.b.tsv", "a.b.txt", "a.b.vtt"}));
+  EXPECT_EQ(contents(folder / "a.b.txt"), kText);
+}
+
+TEST(TranscribeTest, OneBadInputDoesNotStopTheOthers) {
+  const TemporaryFolder folder;
+  const Ran ran = run_shorthand({"transcribe", "-q", "-o", (folder / "out").string(), "--stats",
+                                 (folder / "stats.json").string(), speech("short-03.flac").string(),
+                                 (folder / "none.wav").string(), speech("short-02.flac").string()});
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_THAT(ran.err, HasSubstr("none.wav: no such file"));
+  EXPECT_EQ(std::ranges::count(ran.err, '\n'), 1);
+  EXPECT_EQ(names_in(folder / "out"), (std::vector<std::string>{"short-02.txt", "short-03.txt"}));
+  const Json stats = Json::parse(contents(folder / "stats.json"));
+  ASSERT_EQ(stats["inputs"].size(), 3u);
+  EXPECT_TRUE(stats["inputs"][0]["error"].is_null());
+  EXPECT_THAT(stats["inputs"][1]["error"].get<std::string>(), HasSubstr("no such file"));
+}
+
+TEST(TranscribeTest, FoldersAreWalkedOnlyWhenAsked) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder / "deep/er");
+  fs::copy_file(speech("short-02.flac"), folder / "deep/er/one.flac");
+  std::ofstream(folder / "deep/notes.txt") << "not sound";
+  const Ran refused = run_shorthand({"transcribe", "-q", folder.path().string()});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.err, HasSubstr("directory"));
+  const Ran ran = run_shorthand({"transcribe", "-q", "-r", "-o", (folder / "out").string(), folder.path().string()});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_EQ(contents(folder / "out/one.txt"), kText);
+}
+
+TEST(TranscribeTest, TwoInputsNeverWriteOneFile) {
+  const TemporaryFolder folder;
+  for (const char* name : {"a", "b"}) {
+    fs::create_directory(folder / name);
+    fs::copy_file(speech("short-03.flac"), folder / name / "same.flac");
+  }
+  const Ran ran = run_shorthand({"transcribe", "-q", "-o", (folder / "out").string(), (folder / "a/same.flac").string(),
+                                 (folder / "b/same.flac").string()});
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_THAT(ran.err, HasSubstr("would both be written"));
+}
+
+TEST(TranscribeTest, StatsAreFactsOfTheRun) {
+  const TemporaryFolder folder;
+  const Ran ran = run_shorthand(
+      {"transcribe", "-q", "-t", "2", "--stats", (folder / "s.json").string(), speech("long-1.flac").string()});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  const Json s = Json::parse(contents(folder / "s.json"));
+  EXPECT_NEAR(s["audio_s"].get<double>(), 41.9, 0.5);
+  EXPECT_EQ(s["model"]["name"], "builtin");
+  EXPECT_TRUE(s["model"]["builtin"].get<bool>());
+  EXPECT_EQ(s["model"]["sha256"].get<std::string>().size(), 64u);
+  EXPECT_EQ(s["compute_type"], "int8");
+  EXPECT_EQ(s["threads"], 2);
+  for (const char* stage : {"decode_audio", "log_mel", "encode", "decode_text"}) {
+    EXPECT_EQ(s["stages"][stage]["device"], "cpu");
+    EXPECT_FALSE(s["stages"][stage]["simulated"].get<bool>());
+    EXPECT_GT(s["stages"][stage]["ms"].get<double>(), 0);
+  }
+  EXPECT_GT(s["windows"].get<int>(), 3);
+  EXPECT_GT(s["tokens"].get<int>(), 50);
+  EXPECT_NEAR(s["realtime_factor"].get<double>(), s["audio_s"].get<double>() / s["total_ms"].get<double>() * 1000,
+              1e-6);
+  EXPECT_LE(s["first_text_ms"].get<double>(), s["total_ms"].get<double>());
+  EXPECT_GT(s["peak_rss_bytes"].get<int64_t>(), 10'000'000);
+}
+
+// Every rung that this machine has is really the one that ran.
+TEST(TranscribeTest, TheForcedInstructionSetRuns) {
+  const TemporaryFolder folder;
+  for (Isa isa : kAllIsas) {
+    const std::string name(isa_name(isa));
+    const Ran ran = run_shorthand(
+        {"transcribe", "-q", "--isa", name, "--stats", (folder / "s.json").string(), speech("short-03.flac").string()});
+    if (!isa_supported(isa)) {
+      EXPECT_EQ(ran.status, 1);
+      EXPECT_THAT(ran.err, HasSubstr("this machine cannot run it"));
+      continue;
+    }
+    ASSERT_EQ(ran.status, 0) << ran.err;
+    EXPECT_EQ(Json::parse(contents(folder / "s.json"))["stages"]["encode"]["isa"], name);
+  }
+  const Ran by_environment =
+      run_shorthand({"transcribe", "-q", "--stats", (folder / "s.json").string(), speech("short-03.flac").string()},
+                    {.environment = {{"SHORTHAND_ISA", "scalar"}}});
+  EXPECT_EQ(by_environment.status, 0);
+  EXPECT_EQ(Json::parse(contents(folder / "s.json"))["stages"]["log_mel"]["isa"], "scalar");
+}
+
+TEST(TranscribeTest, ClipsOffsetAndDuration) {
+  const auto segments = [](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"transcribe", "-q", "-f", "json", speech("long-1.flac").string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Ran ran = run_shorthand(arguments);
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    return Json::parse(ran.out)["segments"];
+  };
+  const Json some = segments({"--offset", "0:12", "--duration", "8"});
+  ASSERT_FALSE(some.empty());
+  for (const Json& s : some) {
+    EXPECT_GE(s["start"].get<double>(), 12.0);
+    EXPECT_LE(s["end"].get<double>(), 20.5);
+  }
+  EXPECT_EQ(segments({"--clip-timestamps", "12,20"}), some);
+}
+
+TEST(TranscribeTest, ForcedTokensAreCounted) {
+  const TemporaryFolder folder;
+  const Ran ran = run_shorthand({"transcribe", "-q", "--vad", "none", "--without-timestamps", "--no-fallback",
+                                 "--no-speech-threshold", "none", "--force-tokens", "37", "--stats",
+                                 (folder / "s.json").string(), speech("long-1.flac").string()});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  const Json s = Json::parse(contents(folder / "s.json"));
+  EXPECT_EQ(s["windows"], 2);
+  EXPECT_EQ(s["tokens"], 74);
+}
+
+TEST(TranscribeTest, AConfigurationFileSetsOptions) {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "c.toml") << "[transcribe]\nformat = \"tsv\"\nquiet = true\n";
+  const Ran ran =
+      run_shorthand({"--config", (folder / "c.toml").string(), "transcribe", speech("short-02.flac").string()});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("start\tend\ttext\n"));
+  EXPECT_EQ(ran.err, "");
+}
+
+TEST(CommandLineTest, WrongOnesExitWithTwoAndOneLine) {
+  const std::string input = speech("short-03.flac").string();
+  const std::vector<std::vector<std::string>> wrong = {
+      {},
+      {"transcrib", input},
+      {"transcribe"},
+      {"transcribe", "--no-such-option", input},
+      {"transcribe", "-l", "klingon", input},
+      {"transcribe", "-l", "de", input},
+      {"transcribe", "--isa", "sse9", input},
+      {"transcribe", "--device", "tpu", input},
+      {"transcribe", "--compute-type", "int4", input},
+      {"transcribe", "-f", "docx", input},
+      {"transcribe", "--task", "summarise", input},
+      {"transcribe", "--temperature", "warm", input},
+      {"transcribe", "--offset", "1:75", input},
+      {"transcribe", "--offset", "-3", input},
+      {"transcribe", "--clip-timestamps", "1,2", "--duration", "3", input},
+      {"transcribe", "--batch-size", "0", input},
+      {"transcribe", "--sequential", "-b", "4", input},
+      {"transcribe", "--logprob-threshold", "low", input},
+      {"transcribe", "--suppress-tokens", "a,b", input},
+      {"transcribe", "--max-tokens", "4000", input},
+      {"transcribe", "--channels", "left", input},
+      {"transcribe", "-t", "0", input},
+      {"devices", "--format", "xml"},
+  };
+  for (const auto& arguments : wrong) {
+    const Ran ran = run_shorthand(arguments);
+    SCOPED_TRACE(::testing::PrintToString(arguments));
+    EXPECT_EQ(ran.status, 2);
+    EXPECT_EQ(ran.out, "");
+    std::string complaint = ran.err;
+    if (const size_t hint = complaint.find("shorthand: using the built-in"); hint != std::string::npos)
+      complaint.erase(hint, complaint.find('\n', hint) - hint + 1);
+    EXPECT_EQ(std::ranges::count(complaint, '\n'), 1) << complaint;
+    EXPECT_TRUE(complaint.starts_with("shorthand: ")) << complaint;
+  }
+}
+
+TEST(CommandLineTest, HelpTeaches) {
+  const Ran top = run_shorthand({"--help"});
+  EXPECT_EQ(top.status, 0);
+  EXPECT_THAT(top.out, HasSubstr("shorthand transcribe talk.mp3"));
+  const Ran daily = run_shorthand({"transcribe", "--help"}), all = run_shorthand({"transcribe", "--help-all"});
+  EXPECT_EQ(daily.status, 0);
+  EXPECT_THAT(daily.out, HasSubstr("--language"));
+  EXPECT_THAT(daily.out, ::testing::Not(HasSubstr("--no-suppress-blank")));
+  EXPECT_THAT(all.out, HasSubstr("--no-suppress-blank"));
+}
+
+TEST(CommandLineTest, VersionSaysWhatWasBuilt) {
+  const Ran ran = run_shorthand({"--version"});
+  EXPECT_EQ(ran.status, 0);
+  for (const char* word : {"shorthand ", "compiler", "avx512vnni", "built-in model"})
+    EXPECT_THAT(ran.out, HasSubstr(word));
+}
+
+TEST(DevicesTest, ListsEveryRung) {
+  const Ran ran = run_shorthand({"devices", "--format", "json"});
+  const Json devices = Json::parse(ran.out);
+  ASSERT_EQ(devices["isas"].size(), kAllIsas.size());
+  for (size_t i = 0; i < kAllIsas.size(); ++i)
+    EXPECT_EQ(devices["isas"][i]["usable"].get<bool>(), isa_supported(kAllIsas[i]));
+  EXPECT_EQ(run_shorthand({"devices"}).status, 0);
+}
+
+}  // namespace
+}  // namespace shorthand

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// The network's promises that need no golden data, with the built-in model.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "audio/recording.h"
+#include "engine/builtin.h"
+#include "engine/transcriber.h"
+#include "support/process.h"
+#include "support/shared_data.h"
+
+namespace shorthand {
+namespace {
+
+struct Loaded {
+  Kernels kernels = choose_kernels(best_isa());
+  ThreadPool pool{2};
+  std::shared_ptr<const Model> model;
+  explicit Loaded(ComputeType type) : model(*Model::from_bytes(builtin_model_bytes(), "builtin", type, pool)) {}
+  Context context() { return {&kernels, &pool}; }
+};
+
+// Something for the decoder to attend to: smooth, zero-mean, the size of an encoder's output.
+EncoderOutput some_encoder_output(const Config& config) {
+  EncoderOutput out(config);
+  std::mt19937 random(11);
+  std::normal_distribution<float> normal(0, 1.5f);
+  for (float& v : out.data.span()) v = normal(random);
+  return out;
+}
+
+// Logits after `tokens`, the cache filled in steps of the lengths given.
+std::vector<float> logits_after(Decoder& decoder, const std::vector<int>& tokens, const std::vector<size_t>& steps) {
+  std::span<const float> logits;
+  size_t at = 0;
+  for (size_t step : steps) {
+    std::vector<DecoderRow> rows;
+    for (size_t i = 0; i < step; ++i, ++at) rows.push_back({0, 0, static_cast<int>(at), tokens[at], i + 1 == step});
+    logits = decoder.forward(rows);
+  }
+  EXPECT_EQ(at, tokens.size());
+  return {logits.begin(), logits.end()};
+}
+
+class CacheTest : public ::testing::TestWithParam<ComputeType> {};
+
+TEST_P(CacheTest, CachedAndUncachedLogitsAgree) {
+  Loaded loaded(GetParam());
+  Decoder decoder(loaded.model->weights(), loaded.context(), 1, 1);
+  decoder.set_audio(0, some_encoder_output(loaded.model->config()));
+  std::vector<int> tokens = {897, 898, 900, 904};
+  std::mt19937 random(3);
+  while (tokens.size() < 100) tokens.push_back(static_cast<int>(random() % 896));
+  const auto whole = logits_after(decoder, tokens, {100});
+  const auto one_by_one = logits_after(decoder, tokens, std::vector<size_t>(100, 1));
+  const auto mixed = logits_after(decoder, tokens, {4, 1, 65, 1, 29});
+  if (GetParam() == ComputeType::int8) {
+    EXPECT_EQ(whole, one_by_one);
+    EXPECT_EQ(whole, mixed);
+  } else {
+    for (size_t i = 0; i < whole.size(); ++i) {
+      ASSERT_NEAR(whole[i], one_by_one[i], 1e-3);
+      ASSERT_NEAR(whole[i], mixed[i], 1e-3);
+    }
+  }
+}
+
+// The cache of a sequence must not show through in another, nor what stood in it before.
+TEST_P(CacheTest, SequencesDoNotSeeEachOther) {
+  Loaded loaded(GetParam());
+  Decoder decoder(loaded.model->weights(), loaded.context(), 2, 3);
+  const EncoderOutput audio = some_encoder_output(loaded.model->config());
+  EncoderOutput other(loaded.model->config());
+  std::ranges::transform(audio.data.span(), other.data.data(), [](float v) { return -0.7f * v; });
+  decoder.set_audio(0, audio);
+  decoder.set_audio(1, other);
+  const std::vector<int> tokens = {897, 898, 900, 904, 10, 20, 30};
+  const auto alone = logits_after(decoder, tokens, {7});
+
+  std::vector<DecoderRow> rows;
+  for (int sequence : {2, 0, 1}) {
+    for (int i = 0; i < 7; ++i) {
+      const int token = sequence == 0 ? tokens[static_cast<size_t>(i)] : 500 + i + sequence;
+      rows.push_back({sequence, sequence == 1 ? 1 : 0, i, token, sequence == 0 && i == 6});
+    }
+  }
+  const std::span<const float> together = decoder.forward(rows);
+  EXPECT_EQ(alone, std::vector<float>(together.begin(), together.end()));
+
+  // A copy goes on as its original would.
+  const DecoderRow next{0, 0, 7, 40, true};
+  const auto original = decoder.forward({&next, 1});
+  const std::vector<float> expected(original.begin(), original.end());
+  decoder.copy_sequence(0, 2);
+  const DecoderRow copied{2, 0, 7, 40, true};
+  const auto copy = decoder.forward({&copied, 1});
+  EXPECT_EQ(expected, std::vector<float>(copy.begin(), copy.end()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, CacheTest, ::testing::Values(ComputeType::int8, ComputeType::float32),
+                         [](const auto& info) { return std::string(compute_type_name(info.param)); });
+
+// A backend that hands the decoder something else than it computed.
+class TamperedBackend : public Backend {
+ public:
+  TamperedBackend(std::unique_ptr<Backend> real, bool tamper) : real_(std::move(real)), tamper_(tamper) {}
+  Result<void> encode(std::span<const float> mel, EncoderOutput& out) override {
+    SHORTHAND_TRY(real_->encode(mel, out));
+    if (tamper_) std::ranges::rotate(out.data.span(), out.data.data() + 192 * 60);  // 1.2 s later
+    return {};
+  }
+  RanOn ran_on() const override { return real_->ran_on(); }
+
+ private:
+  std::unique_ptr<Backend> real_;
+  bool tamper_;
+};
+
+TEST(BackendTest, TheDecoderUsesWhatTheBackendReturned) {
+  std::string texts[2];
+  for (bool tamper : {false, true}) {
+    Loaded loaded(ComputeType::int8);
+    auto backend =
+        std::make_unique<TamperedBackend>(make_cpu_backend(loaded.model->weights(), loaded.context()), tamper);
+    Transcriber transcriber(loaded.model, true, loaded.context(), std::move(backend));
+    Recording recording = *Recording::open(testing::repository_dir() / "tests/data/speech/short-02.flac", {});
+    texts[tamper] = transcriber.run(recording, {}, {})->text;
+  }
+  EXPECT_FALSE(texts[0].empty());
+  EXPECT_NE(texts[0], texts[1]);
+}
+
+// A native file is the weights as they are used: the same logits, and damage is found before it is used.
+TEST(NativeTest, SavedAndMappedIsTheSameModel) {
+  for (ComputeType type : {ComputeType::int8, ComputeType::float32}) {
+    const testing::TemporaryFolder folder;
+    Loaded loaded(type);
+    ASSERT_TRUE(loaded.model->save(folder / "model.shorthand").ok());
+    const auto mapped = Model::open(folder / "model.shorthand", type, loaded.pool);
+    ASSERT_TRUE(mapped.ok()) << mapped.error().message;
+    EXPECT_EQ((*mapped)->config(), loaded.model->config());
+    EXPECT_EQ((*mapped)->tokenizer().pieces(), loaded.model->tokenizer().pieces());
+    EXPECT_EQ((*mapped)->tokenizer().special(), loaded.model->tokenizer().special());
+    EXPECT_TRUE(std::ranges::equal((*mapped)->mel_filters(), loaded.model->mel_filters()));
+    std::vector<float> logits[2];
+    for (int i = 0; i < 2; ++i) {
+      Decoder decoder(i == 0 ? loaded.model->weights() : (*mapped)->weights(), loaded.context(), 1, 1);
+      decoder.set_audio(0, some_encoder_output(loaded.model->config()));
+      logits[i] = logits_after(decoder, {897, 898, 900, 904, 1, 2, 3}, {7});
+    }
+    EXPECT_EQ(logits[0], logits[1]);
+    const auto other = Model::open(folder / "model.shorthand",
+                                   type == ComputeType::int8 ? ComputeType::float32 : ComputeType::int8, loaded.pool);
+    ASSERT_FALSE(other.ok());
+    EXPECT_EQ(other.error().kind, Error::Kind::usage);
+  }
+}
+
+TEST(NativeTest, DamageIsFound) {
+  const testing::TemporaryFolder folder;
+  Loaded loaded(ComputeType::int8);
+  ASSERT_TRUE(loaded.model->save(folder / "good").ok());
+  const std::string good = testing::contents(folder / "good");
+  std::mt19937 random(17);
+  for (int i = 0; i < 300; ++i) {
+    std::string bad = good;
+    if (i < 100) {
+      bad.resize(random() % good.size());
+    } else {
+      const size_t header = 40 + 300;  // numbers that say how much follows
+      for (int k = 0; k < 3; ++k) bad[8 + random() % header] = static_cast<char>(random());
+    }
+    std::ofstream(folder / "bad", std::ios::binary) << bad;
+    const auto opened = Model::open(folder / "bad", ComputeType::int8, loaded.pool);
+    if (i < 100) EXPECT_FALSE(opened.ok());  // the rest may have hit nothing that matters; it must not crash
+  }
+}
+
+}  // namespace
+}  // namespace shorthand
