@@ -17,6 +17,9 @@ namespace shorthand {
 #define SHORTHAND_WHITE_SPACE \
   R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})"
 
+// What str.isspace and Python's \s take for a space.
+#define SHORTHAND_PYTHON_SPACE SHORTHAND_WHITE_SPACE R"(\x{1c}-\x{1f})"
+
 class Pattern {
  public:
   static constexpr size_t kMostGroups = 4;

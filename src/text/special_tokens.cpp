@@ -72,7 +72,7 @@ Result<void> read_timestamps(const NamedTokens& named, std::string_view source, 
                                    it->first, it->second, special->timestamp_begin));
     }
   }
-  if (special->n_vocab - special->timestamp_begin != kTimestampTokens) {
+  if (int64_t{special->n_vocab} - special->timestamp_begin != kTimestampTokens) {
     return bad_input(fmt::format("{}: times begin at token {}, but the model has {} tokens; {} times must be its last",
                                  source, special->timestamp_begin, special->n_vocab, kTimestampTokens));
   }

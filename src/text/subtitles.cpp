@@ -2,6 +2,7 @@
 #include "text/subtitles.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "text/python_text.h"
 #include "text/utf8.h"

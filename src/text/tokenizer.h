@@ -35,7 +35,9 @@ class Tokenizer {
   // Of the 256 bytes, how many the vocabulary cannot spell. 0 for every vocabulary of a real model.
   int missing_bytes() const;
 
-  // The text of ids, valid UTF-8. Ids that are no token are left out everywhere.
+  // The text of ids, valid UTF-8. Ids that are no token are left out everywhere. The reference makes the text of a
+  // segment by decode_text and that of a whole result by decode: a language token sampled amid text shows in the
+  // latter.
   std::string decode(std::span<const int> ids) const;                  // without times; other special tokens by name
   std::string decode_with_timestamps(std::span<const int> ids) const;  // with them: "<|0.00|> So<|1.00|>"
   std::string decode_text(std::span<const int> ids) const;             // without any special token
