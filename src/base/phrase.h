@@ -10,8 +10,12 @@ namespace shorthand {
 
 // 147951465 -> "147,951,465".
 inline std::string grouped(uint64_t n) {
-  std::string text = std::to_string(n);
-  for (size_t at = text.size(); at > 3;) text.insert(at -= 3, 1, ',');
+  const std::string digits = std::to_string(n);
+  std::string text;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
+  }
   return text;
 }
 

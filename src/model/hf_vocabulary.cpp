@@ -87,6 +87,7 @@ Result<void> add_tokenizer(const std::string& text, std::string_view file, int n
 }
 
 Result<void> fill_pieces(const Ids& vocab, int end_of_text, std::string_view file, Checkpoint& checkpoint) {
+  if (end_of_text == 0) return bad_input(fmt::format("{}: end of text has id 0, so that no text is left", file));
   std::vector<bool> seen(static_cast<size_t>(end_of_text));
   checkpoint.pieces.assign(static_cast<size_t>(end_of_text), {});
   for (const auto& [spelling, id] : vocab) {

@@ -158,31 +158,12 @@ bool is_there(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
-// The shards that the index names, each once. They lie beside the index: a path in it is refused.
-Result<std::vector<std::string>> read_index(const fs::path& path) {
-  const std::string file = path.string();
-  const json index = SHORTHAND_TRY(parse_json(SHORTHAND_TRY(read_json(path)), file));
-  const auto map = index.is_object() ? index.find("weight_map") : index.end();
-  if (!index.is_object() || map == index.end() || !map->is_object() || map->empty())
-    return bad_input(fmt::format("{}: has no weight_map", file));
-  std::set<std::string> shards;
-  for (const auto& [name, shard] : map->items()) {
-    if (!shard.is_string()) return bad_input(fmt::format("{}: tensor '{}' is in no file", file, printable(name)));
-    const std::string text = shard.get<std::string>();
-    if (text.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos || !text.ends_with(".safetensors") ||
-        text.starts_with("."))
-      return bad_input(fmt::format("{}: '{}' is no name of a file beside it", file, printable(text)));
-    shards.insert(text);
-  }
-  return std::vector<std::string>(shards.begin(), shards.end());
-}
-
 // The weights files of a directory. `chosen` is the one the user gave, or empty.
 Result<std::vector<fs::path>> find_weights(const fs::path& directory, const fs::path& chosen) {
   const fs::path single = directory / "model.safetensors", index = directory / kIndexName;
   if (chosen.empty() && is_there(single)) return std::vector{single};
   if (is_there(index)) {
-    const auto names = SHORTHAND_TRY(read_index(index));
+    const auto names = SHORTHAND_TRY(read_shard_index(index));
     if (chosen.empty() || std::find(names.begin(), names.end(), chosen.filename()) != names.end()) {
       std::vector<fs::path> paths;
       for (const std::string& name : names) paths.push_back(directory / name);
@@ -228,6 +209,24 @@ std::optional<std::string> openai_name(std::string_view name) {
     return fmt::format("{}.blocks.{}.{}{}", side, rest.substr(0, first), *found, rest.substr(last));
   }
   return {};
+}
+
+Result<std::vector<std::string>> read_shard_index(const fs::path& path) {
+  const std::string file = path.string();
+  const json index = SHORTHAND_TRY(parse_json(SHORTHAND_TRY(read_json(path)), file));
+  const auto map = index.is_object() ? index.find("weight_map") : index.end();
+  if (!index.is_object() || map == index.end() || !map->is_object() || map->empty())
+    return bad_input(fmt::format("{}: has no weight_map", file));
+  std::set<std::string> shards;
+  for (const auto& [name, shard] : map->items()) {
+    if (!shard.is_string()) return bad_input(fmt::format("{}: tensor '{}' is in no file", file, printable(name)));
+    const std::string text = shard.get<std::string>();
+    if (text.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos || !text.ends_with(".safetensors") ||
+        text.starts_with("."))
+      return bad_input(fmt::format("{}: '{}' is no name of a file beside it", file, printable(text)));
+    shards.insert(text);
+  }
+  return std::vector<std::string>(shards.begin(), shards.end());
 }
 
 Result<std::vector<SafetensorsEntry>> read_safetensors(std::span<const std::byte> bytes, std::string_view file) {
