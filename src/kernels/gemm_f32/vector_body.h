@@ -6,19 +6,21 @@ template <int rows, int columns>  // columns in panels
 SHORTHAND_INLINE void block(const float* a, size_t a_stride, const float* panels, size_t panel_stride, int k,
                             float* out, size_t out_stride) {
   F32x16 acc[rows][columns];
-  for (int r = 0; r < rows; ++r) {
-    for (int c = 0; c < columns; ++c) acc[r][c] = splat(0.0f);
+  SHORTHAND_UNROLL for (int r = 0; r < rows; ++r) {
+    SHORTHAND_UNROLL for (int c = 0; c < columns; ++c) acc[r][c] = splat(0.0f);
   }
   for (int i = 0; i < k; ++i) {
     F32x16 b[columns];
-    for (int c = 0; c < columns; ++c) b[c] = load(panels + static_cast<size_t>(c) * panel_stride + i * kPanelColumns);
-    for (int r = 0; r < rows; ++r) {
+    SHORTHAND_UNROLL for (int c = 0; c < columns; ++c) b[c] =
+        load(panels + static_cast<size_t>(c) * panel_stride + i * kPanelColumns);
+    SHORTHAND_UNROLL for (int r = 0; r < rows; ++r) {
       const F32x16 av = splat(a[static_cast<size_t>(r) * a_stride + i]);
-      for (int c = 0; c < columns; ++c) acc[r][c] = fma(av, b[c], acc[r][c]);
+      SHORTHAND_UNROLL for (int c = 0; c < columns; ++c) acc[r][c] = fma(av, b[c], acc[r][c]);
     }
   }
-  for (int r = 0; r < rows; ++r) {
-    for (int c = 0; c < columns; ++c) store(out + static_cast<size_t>(r) * out_stride + c * kPanelColumns, acc[r][c]);
+  SHORTHAND_UNROLL for (int r = 0; r < rows; ++r) {
+    SHORTHAND_UNROLL for (int c = 0; c < columns; ++c)
+        store(out + static_cast<size_t>(r) * out_stride + c * kPanelColumns, acc[r][c]);
   }
 }
 

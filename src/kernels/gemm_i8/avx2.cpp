@@ -33,20 +33,20 @@ template <int rows>
 SHORTHAND_INLINE void panel_product(const uint8_t* a, size_t a_stride, const int8_t* panel, int k_padded, int32_t* out,
                                     size_t out_stride) {
   __m256i acc[rows][4];
-  for (int r = 0; r < rows; ++r) {
-    for (int q = 0; q < 4; ++q) acc[r][q] = _mm256_setzero_si256();
+  SHORTHAND_UNROLL for (int r = 0; r < rows; ++r) {
+    SHORTHAND_UNROLL for (int q = 0; q < 4; ++q) acc[r][q] = _mm256_setzero_si256();
   }
   for (int k = 0; k < k_padded; k += kDepthGroup) {
     __m256i b[4];
-    for (int q = 0; q < 4; ++q) {
+    SHORTHAND_UNROLL for (int q = 0; q < 4; ++q) {
       b[q] = _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(panel + k * kPanelColumns + q * 16)));
     }
-    for (int r = 0; r < rows; ++r) {
+    SHORTHAND_UNROLL for (int r = 0; r < rows; ++r) {
       const __m256i av = four_of_a(a + static_cast<size_t>(r) * a_stride + k);
-      for (int q = 0; q < 4; ++q) acc[r][q] = _mm256_add_epi32(acc[r][q], _mm256_madd_epi16(av, b[q]));
+      SHORTHAND_UNROLL for (int q = 0; q < 4; ++q) acc[r][q] = _mm256_add_epi32(acc[r][q], _mm256_madd_epi16(av, b[q]));
     }
   }
-  for (int r = 0; r < rows; ++r) {
+  SHORTHAND_UNROLL for (int r = 0; r < rows; ++r) {
     __m256i* to = reinterpret_cast<__m256i*>(out + static_cast<size_t>(r) * out_stride);
     _mm256_storeu_si256(to, join_pairs(acc[r][0], acc[r][1]));
     _mm256_storeu_si256(to + 1, join_pairs(acc[r][2], acc[r][3]));

@@ -19,23 +19,23 @@ template <int rows, int columns>  // columns in panels
 SHORTHAND_INLINE void block(const uint8_t* a, size_t a_stride, const int8_t* panels, size_t panel_stride, int k_padded,
                             int32_t* out, size_t out_stride) {
   __m512i acc[rows][columns];
-  for (int r = 0; r < rows; ++r) {
-    for (int c = 0; c < columns; ++c) acc[r][c] = _mm512_setzero_si512();
+  SHORTHAND_UNROLL for (int r = 0; r < rows; ++r) {
+    SHORTHAND_UNROLL for (int c = 0; c < columns; ++c) acc[r][c] = _mm512_setzero_si512();
   }
   for (int k = 0; k < k_padded; k += kDepthGroup) {
     __m512i b[columns];
-    for (int c = 0; c < columns; ++c) {
+    SHORTHAND_UNROLL for (int c = 0; c < columns; ++c) {
       b[c] = _mm512_load_si512(panels + static_cast<size_t>(c) * panel_stride + static_cast<size_t>(k) * kPanelColumns);
     }
-    for (int r = 0; r < rows; ++r) {
+    SHORTHAND_UNROLL for (int r = 0; r < rows; ++r) {
       int32_t four;
       __builtin_memcpy(&four, a + static_cast<size_t>(r) * a_stride + k, 4);
       const __m512i av = _mm512_set1_epi32(four);
-      for (int c = 0; c < columns; ++c) acc[r][c] = _mm512_dpbusd_epi32(acc[r][c], av, b[c]);
+      SHORTHAND_UNROLL for (int c = 0; c < columns; ++c) acc[r][c] = _mm512_dpbusd_epi32(acc[r][c], av, b[c]);
     }
   }
-  for (int r = 0; r < rows; ++r) {
-    for (int c = 0; c < columns; ++c) {
+  SHORTHAND_UNROLL for (int r = 0; r < rows; ++r) {
+    SHORTHAND_UNROLL for (int c = 0; c < columns; ++c) {
       _mm512_storeu_si512(out + static_cast<size_t>(r) * out_stride + c * kPanelColumns, acc[r][c]);
     }
   }

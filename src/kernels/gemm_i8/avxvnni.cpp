@@ -12,11 +12,11 @@ template <int rows>
 SHORTHAND_INLINE void panel_product(const uint8_t* a, size_t a_stride, const int8_t* panel, int k_padded, int32_t* out,
                                     size_t out_stride) {
   __m256i acc[rows][2];
-  for (int r = 0; r < rows; ++r) acc[r][0] = acc[r][1] = _mm256_setzero_si256();
+  SHORTHAND_UNROLL for (int r = 0; r < rows; ++r) acc[r][0] = acc[r][1] = _mm256_setzero_si256();
   for (int k = 0; k < k_padded; k += kDepthGroup) {
     const __m256i b0 = _mm256_load_si256(reinterpret_cast<const __m256i*>(panel + k * kPanelColumns));
     const __m256i b1 = _mm256_load_si256(reinterpret_cast<const __m256i*>(panel + k * kPanelColumns + 32));
-    for (int r = 0; r < rows; ++r) {
+    SHORTHAND_UNROLL for (int r = 0; r < rows; ++r) {
       int32_t four;
       __builtin_memcpy(&four, a + static_cast<size_t>(r) * a_stride + k, 4);
       const __m256i av = _mm256_set1_epi32(four);
@@ -24,7 +24,7 @@ SHORTHAND_INLINE void panel_product(const uint8_t* a, size_t a_stride, const int
       acc[r][1] = _mm256_dpbusd_avx_epi32(acc[r][1], av, b1);
     }
   }
-  for (int r = 0; r < rows; ++r) {
+  SHORTHAND_UNROLL for (int r = 0; r < rows; ++r) {
     __m256i* to = reinterpret_cast<__m256i*>(out + static_cast<size_t>(r) * out_stride);
     _mm256_storeu_si256(to, acc[r][0]);
     _mm256_storeu_si256(to + 1, acc[r][1]);

@@ -26,4 +26,11 @@
 #define SHORTHAND_TARGET_AMX \
   SHORTHAND_TARGET("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,amx-tile,amx-int8")
 
+// Before a loop over registers, whose bound is known and small: all of it, so that arrays of vectors stay in registers.
+#if defined(__clang__)
+#define SHORTHAND_UNROLL SHORTHAND_PRAGMA(clang loop unroll(full))
+#else
+#define SHORTHAND_UNROLL SHORTHAND_PRAGMA(GCC unroll 64)
+#endif
+
 #define SHORTHAND_INLINE static inline __attribute__((always_inline, unused))
