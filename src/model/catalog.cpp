@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 constexpr std::string_view kModels[] = {
@@ -99,4 +99,4 @@ std::string_view nearest(std::string_view name, std::span<const std::string_view
   return best;
 }
 
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace shorthand::model {
+namespace shorthand {
 
 // "tiny" ... "large-v3-turbo-q5_0", in the order of size. Source: the list in whisper.cpp's
 // models/download-ggml-model.sh and the files of https://huggingface.co/ggerganov/whisper.cpp.
@@ -20,4 +20,4 @@ std::optional<std::string_view> known_model(std::string_view name);
 // The candidate that `name` may be a misspelling of: at most two letters off, the nearest first; empty where none is.
 std::string_view nearest(std::string_view name, std::span<const std::string_view> candidates);
 
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -8,7 +8,7 @@
 
 #include "model/tensors.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 using ::testing::HasSubstr;
@@ -25,14 +25,14 @@ constexpr Config kTiny = {.n_vocab = 51865,
                           .n_mels = 80};
 
 TEST(ConfigTest, TheModelsThatExistPass) {
-  EXPECT_TRUE(check(kTiny, "f").ok());
+  EXPECT_TRUE(check_config(kTiny, "f").ok());
   Config large = kTiny;
   large.n_audio_state = large.n_text_state = 1280;
   large.n_audio_head = large.n_text_head = 20;
   large.n_audio_layer = 32;
   large.n_text_layer = 4;
   large.n_mels = 128;
-  EXPECT_TRUE(check(large, "f").ok());
+  EXPECT_TRUE(check_config(large, "f").ok());
   EXPECT_EQ(size_name(large), "turbo");
   large.n_text_layer = 32;
   EXPECT_EQ(size_name(large), "large");
@@ -55,7 +55,7 @@ TEST(ConfigTest, EveryFieldIsBoundedOnBothSides) {
     for (const int bad : {0, -1, INT_MIN, INT_MAX, f.most + 1}) {
       Config c = kTiny;
       c.*f.field = bad;
-      const auto result = check(c, "a.bin");
+      const auto result = check_config(c, "a.bin");
       ASSERT_FALSE(result.ok()) << f.name << " " << bad;
       EXPECT_THAT(result.error().message, HasSubstr("a.bin: " + std::string(f.name)));
     }
@@ -65,19 +65,19 @@ TEST(ConfigTest, EveryFieldIsBoundedOnBothSides) {
 TEST(ConfigTest, HeadsHaveSixtyFour) {
   Config c = kTiny;
   c.n_audio_head = 8;
-  ASSERT_FALSE(check(c, "f").ok());
-  EXPECT_EQ(check(c, "f").error().kind, Error::Kind::unsupported);
-  EXPECT_THAT(check(c, "f").error().message, HasSubstr("heads of 64"));
+  ASSERT_FALSE(check_config(c, "f").ok());
+  EXPECT_EQ(check_config(c, "f").error().kind, Error::Kind::unsupported);
+  EXPECT_THAT(check_config(c, "f").error().message, HasSubstr("heads of 64"));
   c = kTiny;
   c.n_text_state = 448;
   c.n_text_head = 7;
-  EXPECT_THAT(check(c, "f").error().message, HasSubstr("384 wide and the decoder 448"));
+  EXPECT_THAT(check_config(c, "f").error().message, HasSubstr("384 wide and the decoder 448"));
   c = kTiny;
   c.n_mels = 81;
-  EXPECT_FALSE(check(c, "f").ok());
+  EXPECT_FALSE(check_config(c, "f").ok());
   c = kTiny;
   c.n_audio_state = c.n_text_state = 416;  // 6.5 heads
-  EXPECT_FALSE(check(c, "f").ok());
+  EXPECT_FALSE(check_config(c, "f").ok());
 }
 
 TEST(TensorsTest, TinyHasOpenAisTensorsAndParameters) {
@@ -101,4 +101,4 @@ TEST(TensorsTest, TinyHasOpenAisTensorsAndParameters) {
 }
 
 }  // namespace
-}  // namespace shorthand::model
+}  // namespace shorthand

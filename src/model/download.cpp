@@ -20,7 +20,7 @@
 #include "base/phrase.h"
 #include "model/sha256.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 namespace fs = std::filesystem;
@@ -356,4 +356,4 @@ Result<Downloaded> download(HttpClient& client, const std::string& url, const fs
   return Downloaded{part.size(), part.sha256, transfer.revision()};
 }
 
-}  // namespace shorthand::model
+}  // namespace shorthand

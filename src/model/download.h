@@ -21,7 +21,7 @@
 #include "base/result.h"
 #include "model/http.h"
 
-namespace shorthand::model {
+namespace shorthand {
 
 struct DownloadProgress {
   std::string_view file;   // the name it will have
@@ -51,4 +51,4 @@ struct Downloaded {
 Result<Downloaded> download(HttpClient& client, const std::string& url, const std::filesystem::path& target,
                             const DownloadOptions& options);
 
-}  // namespace shorthand::model
+}  // namespace shorthand

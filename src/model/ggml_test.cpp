@@ -14,7 +14,7 @@
 #include "support/temporary_directory.h"
 #include "support/tiny_model.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 namespace fs = std::filesystem;
@@ -410,4 +410,4 @@ TEST(ForeignTest, DirectoriesAreLookedInto) {
 }
 
 }  // namespace
-}  // namespace shorthand::model
+}  // namespace shorthand

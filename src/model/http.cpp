@@ -9,7 +9,7 @@
 
 #include "base/phrase.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 constexpr int kMaxRedirects = 10;
@@ -216,4 +216,4 @@ HttpOutcome HttpClient::get(const HttpRequest& request, std::string_view shown, 
   }
 }
 
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -16,7 +16,7 @@
 #include "base/result.h"
 #include "base/thread_pool.h"
 
-namespace shorthand::model {
+namespace shorthand {
 
 // What a server answered. Header names are in lower case.
 struct HttpReply {
@@ -66,4 +66,4 @@ class HttpClient {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace shorthand::model
+}  // namespace shorthand

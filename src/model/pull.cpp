@@ -14,7 +14,7 @@
 #include "model/huggingface.h"
 #include "model/safetensors.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 namespace fs = std::filesystem;
@@ -247,4 +247,4 @@ Result<Pulled> pull(const Store& store, std::string_view name, const PullOptions
   return unknown_name(name);
 }
 
-}  // namespace shorthand::model
+}  // namespace shorthand

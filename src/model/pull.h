@@ -11,7 +11,7 @@
 #include "model/download.h"
 #include "model/store.h"
 
-namespace shorthand::model {
+namespace shorthand {
 
 struct PullOptions : DownloadOptions {
   std::string endpoint = "https://huggingface.co";
@@ -41,4 +41,4 @@ struct Pulled {
 // where it stopped. Errors: a name that is neither (the message lists the names), and those of download().
 Result<Pulled> pull(const Store& store, std::string_view name, const PullOptions& options);
 
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -19,7 +19,7 @@
 #include "support/temporary_directory.h"
 #include "support/tiny_model.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 namespace fs = std::filesystem;
@@ -239,7 +239,7 @@ TEST(RandomModelTest, NamedSizesAreOpenAis) {
   EXPECT_EQ(random_config("large-v3", 50257)->n_vocab, 51866);
   EXPECT_EQ(size_name(*random_config("large-v3-turbo", 50257)), "turbo");
   EXPECT_EQ(random_config("distil-large-v3", 50257)->n_text_layer, 2);
-  for (const auto name : random_sizes()) EXPECT_TRUE(check(*random_config(name, 50257), name).ok()) << name;
+  for (const auto name : random_sizes()) EXPECT_TRUE(check_config(*random_config(name, 50257), name).ok()) << name;
 }
 
 // An independent program decodes with the file: greedy search gives the tokens asked for, and then end of text.
@@ -279,4 +279,4 @@ TEST(RandomModelTest, TheNumPyReferenceStopsAfterTheTokensAskedFor) {
 }
 
 }  // namespace
-}  // namespace shorthand::model
+}  // namespace shorthand

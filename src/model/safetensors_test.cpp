@@ -17,7 +17,7 @@
 #include "support/temporary_directory.h"
 #include "support/tiny_model.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 namespace fs = std::filesystem;
@@ -478,4 +478,4 @@ TEST(HuggingFaceTest, VocabulariesMayLie) {
 }
 
 }  // namespace
-}  // namespace shorthand::model
+}  // namespace shorthand

@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 
-namespace shorthand::model {
+namespace shorthand {
 
 struct Sha256::Context {
   EVP_MD_CTX* evp = EVP_MD_CTX_new();
@@ -66,4 +66,4 @@ Result<std::string> sha256_file(const std::filesystem::path& path) {
   }
 }
 
-}  // namespace shorthand::model
+}  // namespace shorthand

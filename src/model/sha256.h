@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 
-namespace shorthand::model {
+namespace shorthand {
 
 // A digest over bytes that come in pieces.
 class Sha256 {
@@ -33,4 +33,4 @@ std::string sha256(std::span<const std::byte> bytes);
 // Reads the file from beginning to end. Errors: it cannot be read.
 Result<std::string> sha256_file(const std::filesystem::path& path);
 
-}  // namespace shorthand::model
+}  // namespace shorthand

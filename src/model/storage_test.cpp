@@ -11,7 +11,7 @@
 
 #include "model/half.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 // What the standard says a binary16 means, in exact double arithmetic.
@@ -198,4 +198,4 @@ TEST(StorageTest, NamesRoundTrip) {
 }
 
 }  // namespace
-}  // namespace shorthand::model
+}  // namespace shorthand

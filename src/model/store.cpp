@@ -11,7 +11,7 @@
 #include "base/phrase.h"
 #include "model/catalog.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 namespace fs = std::filesystem;
@@ -157,4 +157,4 @@ Result<void> Store::remove(const std::string& name) const {
   return {};
 }
 
-}  // namespace shorthand::model
+}  // namespace shorthand

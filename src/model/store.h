@@ -11,7 +11,7 @@
 
 #include "base/result.h"
 
-namespace shorthand::model {
+namespace shorthand {
 
 struct Installed {
   std::string name;  // what resolve() and remove() take: "base.en", "distil-whisper/distil-large-v3"
@@ -48,4 +48,4 @@ class Store {
 // an entry: separators, a leading dot, control characters.
 std::string entry_name(std::string_view name);
 
-}  // namespace shorthand::model
+}  // namespace shorthand

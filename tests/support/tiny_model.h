@@ -11,12 +11,12 @@
 
 namespace shorthand::testing {
 
-inline model::RandomModel tiny_model(bool english_only = false) {
-  model::RandomModel m;
+inline RandomModel tiny_model(bool english_only = false) {
+  RandomModel m;
   for (int b = 0; b < 256; ++b) m.pieces.emplace_back(1, static_cast<char>(b));
   m.pieces.insert(m.pieces.end(), {" the", "ing", ""});
   m.english_only = english_only;
-  m.config = {.n_vocab = static_cast<int>(m.pieces.size()) + model::kSpecialsBesidesLanguages + 1,
+  m.config = {.n_vocab = static_cast<int>(m.pieces.size()) + kSpecialsBesidesLanguages + 1,
               .n_audio_ctx = 6,
               .n_audio_state = 64,
               .n_audio_head = 1,
@@ -34,10 +34,10 @@ inline model::RandomModel tiny_model(bool english_only = false) {
 }
 
 // The bytes of its ggml file; empty where it could not be written.
-inline std::vector<std::byte> model_bytes(const model::RandomModel& m) {
+inline std::vector<std::byte> model_bytes(const RandomModel& m) {
   std::vector<std::byte> out;
   ThreadPool pool(1);
-  const auto written = model::write_random_model(m, pool, [&](std::span<const std::byte> bytes) -> Result<void> {
+  const auto written = write_random_model(m, pool, [&](std::span<const std::byte> bytes) -> Result<void> {
     out.insert(out.end(), bytes.begin(), bytes.end());
     return {};
   });
