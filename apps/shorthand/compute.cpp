@@ -73,7 +73,8 @@ Result<std::unique_ptr<Compute>> open_compute(const ComputeOptions& options) {
     compute->model =
         SHORTHAND_TRY(Model::from_bytes(builtin_model_bytes(), std::string(kBuiltinName), type, compute->pool));
   } else {
-    compute->model = SHORTHAND_TRY(Model::open(SHORTHAND_TRY(resolve_model(options.model)), type, compute->pool));
+    compute->model = SHORTHAND_TRY(
+        Model::open(SHORTHAND_TRY(SHORTHAND_TRY(Store::of_user()).resolve(options.model)), type, compute->pool));
   }
   compute->load_ms = loading.elapsed_ms();
   return compute;

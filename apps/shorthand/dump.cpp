@@ -20,17 +20,12 @@ struct Arguments {
   int window = 0, greedy = 0;
 };
 
-FilterBank filters_of(const Model& model) {
-  return model.mel_filters().empty() ? FilterBank::slaney(model.config().n_mels)
-                                     : FilterBank(model.config().n_mels, model.mel_filters());
-}
-
 // The window's frames as they come out of the front end, silence included: [frames, n_mels].
 Result<AlignedBuffer<float>> window_mel(Compute& compute, const Arguments& a) {
   const Config& c = compute.model->config();
-  const LogMel log_mel(*compute.kernels.log_mel, filters_of(*compute.model));
-  Recording recording = SHORTHAND_TRY(Recording::open(a.input, {}));
-  const int64_t samples = SHORTHAND_TRY(recording.scan(nullptr, compute.pool)).samples;
+  const LogMel log_mel(*compute.kernels.log_mel, compute.model->filter_bank());
+  Recording recording = SHORTHAND_TRY(open_recording(a.input, {}));
+  const int64_t samples = SHORTHAND_TRY(recording.scan()).samples;
   PieceMel piece(recording, log_mel, compute.pool, 0, samples);
   const int frames = 2 * c.n_audio_ctx;
   if (a.window * frames > piece.frames())

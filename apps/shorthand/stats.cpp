@@ -23,7 +23,7 @@ Json stage(const RanOn& ran_on, double ms) {
 Result<Json> model_facts(const Compute& compute, const std::string& path) {
   Json model{{"name", compute.model->name()}, {"format", compute.model->format()}};
   if (compute.builtin) {
-    model["sha256"] = sha256_hex(builtin_model_bytes());
+    model["sha256"] = sha256(builtin_model_bytes());
     model["bytes"] = builtin_model_bytes().size();
   } else if (std::filesystem::is_regular_file(path)) {
     model["sha256"] = SHORTHAND_TRY(sha256_file(path));

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cctype>
+#include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <set>
 
 #include "audio/recording.h"
 #include "base/clock.h"
@@ -16,6 +19,7 @@
 #include "output.h"
 #include "stats.h"
 #include "terminal.h"
+#include "text/languages.h"
 
 namespace shorthand::cli {
 namespace {
@@ -157,6 +161,19 @@ Result<int> parse_channel(const std::string& text) {
   return static_cast<int>(*n);
 }
 
+// By its name: in a folder that is walked, everything else is left alone.
+bool looks_like_sound(const fs::path& path) {
+  static const std::set<std::string> known = {
+      ".aac", ".ac3",  ".aif",  ".aiff", ".amr", ".ape", ".au",   ".avi", ".caf", ".dts", ".flac",
+      ".flv", ".m4a",  ".m4b",  ".m4v",  ".mka", ".mkv", ".mov",  ".mp2", ".mp3", ".mp4", ".mpeg",
+      ".mpg", ".mpga", ".mts",  ".oga",  ".ogg", ".ogv", ".opus", ".ra",  ".rm",  ".spx", ".tta",
+      ".ts",  ".wav",  ".weba", ".webm", ".wma", ".wmv", ".wv",   ".3gp", ".3g2"};
+  std::string extension = path.extension().string();
+  std::ranges::transform(extension, extension.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return known.contains(extension);
+}
+
 // Inputs as given, folders replaced by the files in them.
 Result<std::vector<std::string>> expand_inputs(const Arguments& a) {
   std::vector<std::string> inputs;
@@ -194,7 +211,7 @@ Result<RunFacts> transcribe_one(const std::string& input, int channel, const Tra
         fmt::print(stderr, "[{} --> {}]{}\n", clock_text(s.start), clock_text(s.end), s.text);
     }
   };
-  Recording recording = SHORTHAND_TRY(Recording::open(input, {.channel = channel}));
+  Recording recording = SHORTHAND_TRY(open_recording(input, {.channel = channel}));
   Result<Transcript> transcript = transcriber.run(recording, options, progress);
   if (!streamed.ok()) return streamed.error();
   if (!transcript.ok()) {

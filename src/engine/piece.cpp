@@ -9,7 +9,7 @@ namespace shorthand {
 namespace {
 
 // Seconds at a frame, computed as the reference does, so that printed times agree to the last digit.
-double seconds_at_frame(int64_t frame) { return static_cast<double>(frame * kSamplesPerFrame) / 16000.0; }
+double seconds_at_frame(int64_t frame) { return static_cast<double>(frame * kHop) / kSampleRate; }
 
 }  // namespace
 
@@ -73,7 +73,7 @@ Segment Piece::segment(const DecodedWindow& decoded, double start_s, double end_
   std::vector<int> text;
   std::ranges::copy_if(tokens, std::back_inserter(text), [&](int t) { return t < options_->tokenizer->special().eot; });
   Segment s;
-  s.seek = static_cast<int>(start_sample_ / kSamplesPerFrame) + seek_;
+  s.seek = static_cast<int>(start_sample_ / kHop) + seek_;
   s.start = start_s;
   s.end = end_s;
   s.text = options_->tokenizer->decode(text);
@@ -91,7 +91,7 @@ Segment Piece::segment(const DecodedWindow& decoded, double start_s, double end_
 int Piece::cut_segments(const DecodedWindow& decoded, std::vector<Segment>& segments) const {
   const std::vector<int>& tokens = decoded.tokens;
   const int begin = options_->tokenizer->special().timestamp_begin;
-  const double offset_s = static_cast<double>(start_sample_) / 16000.0 + seconds_at_frame(seek_);
+  const double offset_s = static_cast<double>(start_sample_) / kSampleRate + seconds_at_frame(seek_);
   const auto is_timestamp = [&](size_t i) { return tokens[i] >= begin; };
   const size_t n = tokens.size();
   const bool single_end = n >= 2 && is_timestamp(n - 1) && !is_timestamp(n - 2);

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "audio/log_mel.h"
 #include "decoding/options.h"
 #include "text/tokenizer.h"
 #include "text/transcript.h"
@@ -15,7 +16,6 @@
 namespace shorthand {
 
 inline constexpr int kFramesPerSecond = 100;  // of log-mel
-inline constexpr int kSamplesPerFrame = 160;
 inline constexpr int kFramesPerPosition = 2;  // the encoder halves the rate; a timestamp counts positions
 inline constexpr double kSecondsPerPosition = 0.02;
 

@@ -25,25 +25,25 @@ Result<void> PieceMel::raw_frames(int first, int count, std::span<float> out, St
   return {};
 }
 
-Result<void> PieceMel::find_maximum(StageTimes& times) {
+Result<void> PieceMel::find_loudest(StageTimes& times) {
   const int all = static_cast<int>(sounding_frames(last_ - first_));
   std::vector<float> raw(static_cast<size_t>(std::min(all, kWindowFrames)) * static_cast<size_t>(log_mel_.n_mels()));
-  float maximum = kSilence;
+  float loudest = kSilence;
   for (int first = 0; first < all; first += kWindowFrames) {
     const int count = std::min(kWindowFrames, all - first);
     const auto values = std::span(raw).first(static_cast<size_t>(count) * static_cast<size_t>(log_mel_.n_mels()));
     SHORTHAND_TRY(raw_frames(first, count, values, times));
-    maximum = std::max(maximum, *std::ranges::max_element(values));
+    loudest = std::max(loudest, *std::ranges::max_element(values));
   }
-  maximum_ = maximum;
+  loudest_ = loudest;
   return {};
 }
 
 Result<void> PieceMel::window(int seek, int count, std::span<float> out, StageTimes& times) {
-  if (!maximum_) SHORTHAND_TRY(find_maximum(times));
+  if (!loudest_) SHORTHAND_TRY(find_loudest(times));
   const auto heard = out.first(static_cast<size_t>(count) * static_cast<size_t>(log_mel_.n_mels()));
   SHORTHAND_TRY(raw_frames(seek, count, heard, times));
-  normalise(heard, *maximum_);
+  normalise(heard, *loudest_);
   std::ranges::fill(out.subspan(heard.size()), 0.0f);
   return {};
 }

@@ -22,11 +22,11 @@ struct StageTimes {
 class PieceMel {
  public:
   // Samples [first, last) of the recording, as if they were a file of their own: reflected at the start, silent after
-  // the end, and normalised by their own maximum. Everything borrowed outlives the piece.
+  // the end, and normalised by their own loudest frame. Everything borrowed outlives the piece.
   PieceMel(Recording& recording, const LogMel& log_mel, ThreadPool& pool, int64_t first, int64_t last);
 
-  // As above, with a maximum that is already known: a whole file is too long to be looked at twice.
-  void set_maximum(float raw_maximum) { maximum_ = raw_maximum; }
+  // As above, with the loudest value already known: a whole file is too long to be looked at twice.
+  void set_loudest(float loudest) { loudest_ = loudest; }
 
   int frames() const { return static_cast<int>((last_ - first_) / kHop); }
 
@@ -36,13 +36,13 @@ class PieceMel {
 
  private:
   Result<void> raw_frames(int first, int count, std::span<float> out, StageTimes& times);
-  Result<void> find_maximum(StageTimes& times);
+  Result<void> find_loudest(StageTimes& times);
 
   Recording& recording_;
   const LogMel& log_mel_;
   ThreadPool& pool_;
   int64_t first_, last_;
-  std::optional<float> maximum_;
+  std::optional<float> loudest_;
   std::vector<float> samples_;
 };
 

@@ -13,10 +13,7 @@
 namespace shorthand {
 namespace {
 
-constexpr int kSampleRate = 16000;
 constexpr int kBatchOfPieces = 8;
-
-int64_t samples_at(double seconds) { return std::llround(seconds * kSampleRate); }
 
 // start, end, start, ... in frames; the reference's rounding (half to even) and its end for an odd number of times.
 Result<std::vector<Clip>> clips_in_frames(const std::vector<double>& times_s, int frames) {
@@ -33,8 +30,8 @@ Result<std::vector<Clip>> clips_in_frames(const std::vector<double>& times_s, in
 }
 
 void add_piece(std::vector<PlannedPiece>& pieces, int64_t first, int64_t last) {
-  if (last - first < kSamplesPerFrame) return;
-  pieces.push_back({first, last, {{0, static_cast<int>((last - first) / kSamplesPerFrame)}}});
+  if (last - first < kHop) return;
+  pieces.push_back({first, last, {{0, static_cast<int>((last - first) / kHop)}}});
 }
 
 // Pieces no longer than a window inside [first, last).
@@ -45,20 +42,19 @@ void add_pieces(std::vector<PlannedPiece>& pieces, const Scan& scan, Layout layo
       add_piece(pieces, start, std::min(start + longest, last));
     return;
   }
-  std::vector<Span> spans;
-  for (const Span& span : speech_between_pauses(scan.energies, scan.samples)) {
-    const Span inside{std::max(span.first_sample, first), std::min(span.last_sample, last)};
-    if (inside.first_sample >= inside.last_sample) continue;
+  std::vector<Stretch> stretches;
+  for (const Stretch& s : cut_at_pauses(scan.energies, scan.samples)) {
+    const Stretch inside{std::max(s.first, first), std::min(s.last, last)};
+    if (inside.first >= inside.last) continue;
     // A model for open speech hears better in long windows: neighbours share one while they fit.
-    if (merge && !spans.empty() && inside.last_sample - spans.back().first_sample <= longest) {
-      spans.back().last_sample = inside.last_sample;
+    if (merge && !stretches.empty() && inside.last - stretches.back().first <= longest) {
+      stretches.back().last = inside.last;
     } else {
-      spans.push_back(inside);
+      stretches.push_back(inside);
     }
   }
-  for (const Span& span : spans) {
-    for (const Span& part : split_at_quiet(span, scan.energies, longest))
-      add_piece(pieces, part.first_sample, part.last_sample);
+  for (const Stretch& s : stretches) {
+    for (const Stretch& part : split_long(s, scan.energies, longest)) add_piece(pieces, part.first, part.last);
   }
 }
 
@@ -72,22 +68,23 @@ Result<Plan> make_plan(Recording& recording, const LogMel& log_mel, ThreadPool& 
   plan.batch_size = whole ? 1 : options.batch_size > 0 ? options.batch_size : kBatchOfPieces;
 
   const Stopwatch scanning;
-  const Scan& scan = SHORTHAND_TRY_REF(recording.scan(whole ? &log_mel : nullptr, pool));
-  times.decode_audio_ms += scanning.elapsed_ms() - scan.log_mel_ms;
+  const Scan scan = SHORTHAND_TRY(recording.scan(whole ? &log_mel : nullptr, &pool));
   times.log_mel_ms += scan.log_mel_ms;
-  plan.audio_s = static_cast<double>(scan.samples) / kSampleRate;
-  plan.raw_maximum = scan.raw_maximum;
+  times.decode_audio_ms += scanning.elapsed_ms() - scan.log_mel_ms;
+  if (scan.damage) return *scan.damage;
+  plan.audio_s = scan.seconds();
+  if (whole) plan.loudest = scan.loudest;
 
-  const int frames = static_cast<int>(scan.samples / kSamplesPerFrame);
+  const int frames = static_cast<int>(scan.samples / kHop);
   std::vector<Clip> clips = SHORTHAND_TRY(clips_in_frames(options.clips_s, frames));
   if (whole) {
     plan.pieces.push_back({0, scan.samples, std::move(clips)});
     return plan;
   }
   for (const Clip& clip : clips) {
-    const int64_t last = clip.last >= frames ? scan.samples : int64_t{clip.last} * kSamplesPerFrame;
-    add_pieces(plan.pieces, scan, plan.layout, !builtin, int64_t{clip.first} * kSamplesPerFrame, last,
-               int64_t{window_frames} * kSamplesPerFrame);
+    const int64_t last = clip.last >= frames ? scan.samples : int64_t{clip.last} * kHop;
+    add_pieces(plan.pieces, scan, plan.layout, !builtin, int64_t{clip.first} * kHop, last,
+               int64_t{window_frames} * kHop);
   }
   return plan;
 }

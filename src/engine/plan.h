@@ -22,7 +22,7 @@ struct Plan {
   Layout layout = Layout::sequential;  // never automatic
   int batch_size = 1;
   double audio_s = 0;                // of the whole recording
-  std::optional<float> raw_maximum;  // of the log-mel of the whole recording, where one piece is all of it
+  std::optional<float> loudest;      // of the log-mel of the whole recording, where one piece is all of it
   std::vector<PlannedPiece> pieces;  // in the order of time; none where nobody speaks
 };
 

@@ -14,14 +14,6 @@
 #include "text/languages.h"
 
 namespace shorthand {
-namespace {
-
-FilterBank filters_of(const Model& model) {
-  const int n_mels = model.config().n_mels;
-  return model.mel_filters().empty() ? FilterBank::slaney(n_mels) : FilterBank(n_mels, model.mel_filters());
-}
-
-}  // namespace
 
 // A piece that has been started, and the place in the decoder where its audio stands.
 struct Transcriber::Lane {
@@ -55,7 +47,7 @@ Transcriber::Transcriber(std::shared_ptr<const Model> model, bool builtin, const
     : model_(std::move(model)),
       builtin_(builtin),
       context_(context),
-      log_mel_(*context.kernels->log_mel, filters_of(*model_)),
+      log_mel_(*context.kernels->log_mel, model_->filter_bank()),
       backend_(std::move(backend)),
       encoded_(model_->config()),
       mel_(static_cast<size_t>(2 * model_->config().n_audio_ctx) * static_cast<size_t>(model_->config().n_mels)) {}
@@ -117,7 +109,7 @@ Result<std::string> Transcriber::find_language(const Run& run) {
   // The reference hears the file's first 30 s, silence after its end included.
   const PlannedPiece& first = run.plan.pieces.front();
   PieceMel start(run.recording, log_mel_, *context_.pool, first.first_sample, first.last_sample);
-  if (run.plan.raw_maximum) start.set_maximum(*run.plan.raw_maximum);
+  if (run.plan.loudest) start.set_loudest(*run.plan.loudest);
   SHORTHAND_TRY(start.window(0, 2 * model_->config().n_audio_ctx, mel_.span(), facts_.times));
   const Stopwatch encoding;
   SHORTHAND_TRY(backend_->encode(mel_.span(), encoded_));
@@ -140,7 +132,7 @@ void Transcriber::start_lanes(Run& run) {
     if (taken[audio]) continue;
     const PlannedPiece& planned = run.plan.pieces[run.next_piece++];
     PieceMel mel(run.recording, log_mel_, *context_.pool, planned.first_sample, planned.last_sample);
-    if (run.plan.raw_maximum) mel.set_maximum(*run.plan.raw_maximum);
+    if (run.plan.loudest) mel.set_loudest(*run.plan.loudest);
     Piece piece(run.piece_options, planned.first_sample, mel.frames(), planned.clips);
     run.lanes.push_back({std::move(piece), std::move(mel), static_cast<int>(audio)});
   }
@@ -164,7 +156,7 @@ Result<void> Transcriber::decode_lanes(Run& run) {
     const Stopwatch attending;
     decoder_->set_audio(lane.audio, encoded_);
     facts_.times.decode_text_ms += attending.elapsed_ms();
-    const int64_t start = lane.piece.start_sample() + int64_t{window->seek} * kSamplesPerFrame;
+    const int64_t start = lane.piece.start_sample() + int64_t{window->seek} * kHop;
     requests.push_back({lane.audio, window->prompt, window->sot_index, static_cast<uint64_t>(start)});
     waiting.push_back(&lane);
   }

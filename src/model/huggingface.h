@@ -21,8 +21,8 @@ inline constexpr size_t kMaxJsonBytes = 64 << 20;
 // Text as JSON. Errors name `file`.
 Result<nlohmann::json> parse_json(std::string_view text, std::string_view file);
 
-// config.json: sizes, which pass check_config(), and what older models keep of the generation settings there. Errors also: a
-// model that is not Whisper, or one whose activation or inner width is not Whisper's.
+// config.json: sizes, which pass check_config(), and what older models keep of the generation settings there. Errors
+// also: a model that is not Whisper, or one whose activation or inner width is not Whisper's.
 Result<void> parse_model_config(std::string_view text, std::string_view file, Config& config,
                                 GenerationConfig& generation);
 

@@ -8,12 +8,9 @@
 namespace shorthand {
 namespace {
 
-Result<Tokenizer> make_tokenizer(const NativeHeader& h, std::string_view name) {
-  Vocabulary vocabulary;
-  vocabulary.pieces = h.pieces;
-  vocabulary.named = h.special_ids;
-  vocabulary.english_only = h.english_only;
-  return Tokenizer::create(std::move(vocabulary), h.config.n_vocab, name);
+Result<FilterBank> make_filters(const NativeHeader& h) {
+  if (h.mel_filters.empty()) return FilterBank::slaney(h.config.n_mels);
+  return FilterBank::from_weights(h.mel_filters, h.config.n_mels);
 }
 
 }  // namespace
@@ -46,7 +43,7 @@ Result<std::shared_ptr<const Model>> Model::pack(Checkpoint checkpoint, ComputeT
                     {checkpoint.special_ids.begin(), checkpoint.special_ids.end()},
                     std::move(checkpoint.mel_filters),
                     std::move(checkpoint.generation)};
-  model->tokenizer_.emplace(SHORTHAND_TRY(make_tokenizer(model->header_, model->name_)));
+  SHORTHAND_TRY(model->finish());
   model->weights_ = weights_in(memory.data(), model->header_.config, type);
   model->memory_ = std::move(memory);
   return std::shared_ptr<const Model>(model);
@@ -63,11 +60,22 @@ Result<std::shared_ptr<const Model>> Model::map(MappedFile file, ComputeType typ
   }
   model->format_ = fmt::format("native {}", compute_type_name(type));
   model->header_ = std::move(view.header);
-  model->tokenizer_.emplace(SHORTHAND_TRY(make_tokenizer(model->header_, model->name_)));
+  SHORTHAND_TRY(model->finish());
   model->weights_ = weights_in(view.arena.data(), model->header_.config, type);
   model->memory_ = std::move(file);
   return std::shared_ptr<const Model>(model);
 }
+
+// What follows from the header, and may fail where the file lies.
+Result<void> Model::finish() {
+  Vocabulary vocabulary{header_.pieces, header_.special_ids, header_.english_only};
+  tokenizer_.emplace(SHORTHAND_TRY(Tokenizer::create(std::move(vocabulary), header_.config.n_vocab, name_)));
+  if (const auto filters = make_filters(header_); !filters)
+    return bad_input(fmt::format("{}: {}", name_, filters.error().message));
+  return {};
+}
+
+FilterBank Model::filter_bank() const { return *make_filters(header_); }
 
 std::span<const std::byte> Model::arena() const {
   const size_t size = arena_bytes(header_.config, header_.type);

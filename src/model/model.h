@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "audio/log_mel.h"
 #include "base/aligned.h"
 #include "base/file.h"
 #include "base/result.h"
@@ -38,9 +39,7 @@ class Model {
   const Config& config() const { return header_.config; }
   const Weights& weights() const { return weights_; }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
-  std::span<const float> mel_filters() const {
-    return header_.mel_filters;
-  }  // [n_mels, 201]; empty where the file had none
+  FilterBank filter_bank() const;  // the file's, or Slaney's where it had none
   const GenerationConfig& generation() const { return header_.generation; }
   const std::string& name() const { return name_; }      // the path, or what from_bytes() was told
   const std::string& format() const { return format_; }  // "ggml f16", "safetensors", "native int8"
@@ -49,6 +48,7 @@ class Model {
   Model() = default;
   static Result<std::shared_ptr<const Model>> pack(Checkpoint checkpoint, ComputeType type, ThreadPool& pool);
   static Result<std::shared_ptr<const Model>> map(MappedFile file, ComputeType type);
+  Result<void> finish();
   std::span<const std::byte> arena() const;
 
   std::string name_, format_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "support/npy.h"
 #include "support/process.h"
@@ -96,8 +97,8 @@ TEST_P(GoldenTest, Int8LosesWhatItsArithmeticCosts) {
   EXPECT_GT(worst_cosine, 0.95);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, GoldenTest, ::testing::Values("micro", "micro.en", "micro-v3"), [](const auto& info) {
-  return std::string(info.param) == "micro" ? "micro" : std::string(info.param) == "micro.en" ? "micro_en" : "micro_v3";
+INSTANTIATE_TEST_SUITE_P(Models, GoldenTest, ::testing::Values("micro", "micro.en", "micro-v3"), [](const auto& test) {
+  return std::string(test.param) == "micro" ? "micro" : std::string(test.param) == "micro.en" ? "micro_en" : "micro_v3";
 });
 
 // The built-in model on a recording of this repository: tests/data/golden/make_builtin_golden.py. Every tenth frame and

@@ -29,7 +29,7 @@ Outcome transcribe(const Setting& setting, std::span<const std::byte> model_byte
   const auto model = *Model::from_bytes(model_bytes, "model", ComputeType::int8, pool);
   const Context context{&kernels, &pool};
   Transcriber transcriber(model, true, context, make_cpu_backend(model->weights(), context));
-  Recording recording = *Recording::open(sound, {});
+  Recording recording = *open_recording(sound, {});
   TranscribeOptions options = base;
   options.layout = layout;
   options.batch_size = setting.batch;
@@ -101,7 +101,7 @@ TEST_P(SameBitsTest, ARandomModelWithoutMargins) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Rungs, SameBitsTest, ::testing::ValuesIn(kAllIsas),
-                         [](const auto& info) { return std::string(isa_name(info.param)); });
+                         [](const auto& test) { return std::string(isa_name(test.param)); });
 
 }  // namespace
 }  // namespace shorthand

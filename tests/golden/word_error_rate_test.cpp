@@ -10,7 +10,7 @@
 #include "engine/builtin.h"
 #include "engine/transcriber.h"
 #include "support/shared_data.h"
-#include "text/word_errors.h"
+#include "text/words.h"
 
 namespace shorthand {
 namespace {
@@ -40,16 +40,16 @@ std::map<std::string, double> measure(ComputeType type, const TranscribeOptions&
   Transcriber transcriber(model, true, context, make_cpu_backend(model->weights(), context));
   std::map<std::string, WordErrors> by_kind;
   for (const Utterance& u : utterances()) {
-    Recording recording = *Recording::open(testing::repository_dir() / "tests/data/speech" / u.file, {});
+    Recording recording = *open_recording(testing::repository_dir() / "tests/data/speech" / u.file, {});
     const auto transcript = transcriber.run(recording, options, {});
     EXPECT_TRUE(transcript.ok()) << u.file;
-    by_kind[u.kind] += count_word_errors(u.text, transcript->text);
+    by_kind[u.kind] += word_errors(u.text, transcript->text);
   }
   std::map<std::string, double> rates;
   for (const auto& [kind, errors] : by_kind) {
     rates[kind] = errors.rate();
-    std::printf("%s %s: %d of %d words wrong, %.1f %%\n", std::string(compute_type_name(type)).c_str(), kind.c_str(),
-                errors.wrong(), errors.words, 100 * errors.rate());
+    std::printf("%s %s: %zu of %zu words wrong, %.1f %%\n", std::string(compute_type_name(type)).c_str(), kind.c_str(),
+                errors.total(), errors.reference_words, 100 * errors.rate());
   }
   return rates;
 }
@@ -64,7 +64,7 @@ TEST_P(WordErrorRateTest, CutAtPausesAsTheProgramDoes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, WordErrorRateTest, ::testing::Values(ComputeType::int8, ComputeType::float32),
-                         [](const auto& info) { return std::string(compute_type_name(info.param)); });
+                         [](const auto& test) { return std::string(compute_type_name(test.param)); });
 
 }  // namespace
 }  // namespace shorthand
