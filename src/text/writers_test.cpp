@@ -108,6 +108,37 @@ Transcript one_segment(std::string text, double start = 0, double end = 1) {
   return t;
 }
 
+TEST(WritersTest, TheExamplesOfTheDocumentAreTrue) {
+  Transcript t;
+  t.text = " Ask not what \"they\" can do, ask.";
+  t.language = "en";
+  t.segments.resize(2);
+  Segment& first = t.segments[0];
+  first.end = 2.5;
+  first.text = " Ask not what \"they\" can do,";
+  first.tokens = {50364, 12320, 406};
+  first.avg_logprob = -0.25;
+  first.compression_ratio = 1.1;
+  first.no_speech_prob = 1e-5;
+  first.words = {{" Ask", 0, 0.5, 0.9}};
+  Segment& second = t.segments[1];
+  second.seek = 250;
+  second.start = 3600;
+  second.end = 3601.0006;
+  second.text = " ask.";
+  second.tokens = {1029};
+  second.temperature = 0.2;
+  second.avg_logprob = -0.5;
+  second.compression_ratio = 0.5;
+  second.no_speech_prob = 0.125;
+  const std::string document = testing::read_bytes(testing::repository_dir() / "docs/formats.md");
+  for (const Writer& writer : writers()) {
+    std::string written = writer.write(t, {});
+    if (!written.ends_with('\n')) written += '\n';
+    EXPECT_THAT(document, HasSubstr("```\n" + written + "```\n")) << writer.name;
+  }
+}
+
 TEST(WritersTest, TimesAtTheEdges) {
   EXPECT_EQ(write("srt", one_segment(" a", 3599.9996, 360000)), "1\n01:00:00,000 --> 100:00:00,000\na\n\n");
   EXPECT_EQ(write("vtt", one_segment(" a", 59.9994, 3600)), "WEBVTT\n\n00:59.999 --> 01:00:00.000\na\n\n");
