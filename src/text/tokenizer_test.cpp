@@ -130,6 +130,22 @@ TEST(BytePairsTest, OfEqualPiecesTheFirstIsGiven) {
   EXPECT_EQ(moved.find(""), -1);
 }
 
+// The 25 characters with the property White_Space in Unicode's PropList.txt, and no other: not U+180E, not U+001C.
+TEST(SplitWordsTest, SpacesAreUnicodesWhiteSpace) {
+  std::vector<uint32_t> spaces;
+  for (char32_t c = 0; c < 0x110000; ++c) {
+    if (c >= 0xD800 && c < 0xE000) continue;
+    std::string text = " ";
+    utf8::append(text, c);
+    text += 'z';
+    // A space leaves the space before it behind; anything else takes it along.
+    if (split_words(text)[0] == " ") spaces.push_back(static_cast<uint32_t>(c));
+  }
+  EXPECT_THAT(spaces,
+              ElementsAre(0x9, 0xa, 0xb, 0xc, 0xd, 0x20, 0x85, 0xa0, 0x1680, 0x2000, 0x2001, 0x2002, 0x2003, 0x2004,
+                          0x2005, 0x2006, 0x2007, 0x2008, 0x2009, 0x200a, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000));
+}
+
 TEST(TokenizerTest, LongRunsAreNoTrouble) {
   const size_t n = 1 << 20;
   for (const std::string unit : {"a", " ", "\n", "é", "=", "1", "ab c", "👍", "\xc2\xa0", "ðŸ"}) {

@@ -64,7 +64,8 @@ def main():
     random_ = random.Random(14)
     planes = [*range(0x0, 0x3000), *range(0x3000, 0x33ff), *range(0xa000, 0xb000), *range(0xf900, 0x10000), *range(0x10000, 0x11000), *range(0x1d400, 0x1d800), *range(0x1f300, 0x1f600), *range(0xe0000, 0xe0080)]
     letters = [chr(c) for c in planes if unicodedata.category(chr(c)) not in ("Cn", "Cs")]
-    texts = WRITTEN + [random_text(random_, letters) for _ in range(120)]
+    spaces = [chr(c) for c in range(0x10000) if chr(c).isspace()] + ["\u180e", "\u200b", "\ufeff"]
+    texts = WRITTEN + [f"x {s}.y {s}{s}z{s}1{s}" for s in spaces] + [random_text(random_, letters) for _ in range(120)]
     cases = [{"text": text} | {name: encoder.encode_ordinary(text) for name, encoder in encoders.items()} for text in texts]
     print("[\n" + ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases) + "\n]")
 
