@@ -43,7 +43,7 @@ TEST(LanguagesTest, CodesNamesAndAliasesInAnyCase) {
   EXPECT_EQ(*parse_language("German"), "de");
   EXPECT_EQ(*parse_language(" YUE\n"), "yue");
   EXPECT_EQ(*parse_language("Haitian Creole"), "ht");
-  // The aliases of whisper-semantics.md section 4.
+  // TO_LANGUAGE_CODE in the same file.
   const std::pair<const char*, const char*> aliases[] = {
       {"burmese", "my"},       {"valencian", "ca"}, {"Flemish", "nl"},   {"haitian", "ht"},
       {"letzeburgesch", "lb"}, {"pushto", "ps"},    {"panjabi", "pa"},   {"moldavian", "ro"},

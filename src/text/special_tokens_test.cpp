@@ -14,7 +14,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// The table of whisper-semantics.md section 4.
+// The ids of openai/whisper 20250625 (tokenizer.py, get_encoding).
 TEST(SpecialTokensTest, TheOrderGivesTheIdsOfOpenAisModels) {
   const SpecialTokens en = *special_tokens_in_order(50256, 51864, true, "en");
   EXPECT_EQ(en, (SpecialTokens{50256, 50257, 50258, 99, 50357, 50358, 50359, 50360, 50361, 50362, 50363, 51864, true}));

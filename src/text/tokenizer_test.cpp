@@ -233,7 +233,7 @@ TEST(TokenizerTest, HalfCharactersBecomeReplacements) {
   }
 }
 
-// The lists of whisper-semantics.md section 5.
+// What non_speech_tokens of openai/whisper 20250625 gives for its two vocabularies.
 TEST(TokenizerTest, NonSpeechTokensAreTheReferences) {
   const std::vector<int> in_multilingual = {
       1,     2,     7,     8,     9,     10,    14,    25,    26,    27,    28,    29,    31,    58,

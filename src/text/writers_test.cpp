@@ -361,8 +361,8 @@ TEST(CompressionRatioTest, TellsTheLevelsApart) {
 }
 
 TEST(CompressionRatioTest, OfTheGoldenSegments) {
-  SHORTHAND_NEEDS_SHARED("data/golden/reference/a.jfk.beam5.json");
-  // One window gives one ratio, of its whole text; the result's text is that where there was only one window.
+  SHORTHAND_NEEDS_SHARED("data/golden/reference/builtin.short-02.default.json");
+  // The ratio is that of the whole window, which here gave one segment.
   const json result = json::parse(
       testing::read_bytes(testing::shared_data_dir() / "data/golden/reference/builtin.short-02.default.json"));
   const std::string text = result["segments"][0]["text"];
