@@ -16,6 +16,9 @@ inline constexpr int kDone = 0;          // everything asked for was done
 inline constexpr int kFailed = 1;        // an input, a model or a phase failed; the others were done
 inline constexpr int kWrongCommand = 2;  // the command line is wrong
 
+// The group of options that --help leaves to --help-all.
+inline constexpr const char* kRareOptions = "More options";
+
 // Each adds its subcommand to `app`; when it is chosen, its exit status goes to `status`.
 void add_transcribe(CLI::App& app, int& status);
 void add_dump(CLI::App& app, int& status);

@@ -22,6 +22,22 @@ std::string version_text() {
       SHORTHAND_VERSION, SHORTHAND_COMMIT, SHORTHAND_COMPILER, rungs);
 }
 
+// --help shows what is needed daily; --help-all the rest too.
+class ShortHelp : public CLI::Formatter {
+ public:
+  std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override {
+    mode_ = mode;
+    return Formatter::make_help(app, std::move(name), mode);
+  }
+  std::string make_group(std::string group, bool positional, std::vector<const CLI::Option*> options) const override {
+    if (group == cli::kRareOptions && mode_ == CLI::AppFormatMode::Normal) return "\nMore options: --help-all\n";
+    return Formatter::make_group(std::move(group), positional, std::move(options));
+  }
+
+ private:
+  mutable CLI::AppFormatMode mode_ = CLI::AppFormatMode::Normal;
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -38,6 +54,7 @@ int main(int argc, char** argv) {
   app.set_help_all_flag("--help-all", "Help with every option of every command");
   app.set_config("--config", "", "Read options from a TOML file");
   app.require_subcommand(1);
+  app.formatter(std::make_shared<ShortHelp>());
   app.failure_message([](const CLI::App*, const CLI::Error& e) {
     return fmt::format("shorthand: {}; see `shorthand --help`\n", e.what());
   });

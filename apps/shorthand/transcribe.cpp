@@ -278,8 +278,7 @@ int run(const Arguments& a) {
   return status;
 }
 
-// Options that --help leaves to --help-all.
-CLI::Option* rare(CLI::Option* option) { return option->group("More options"); }
+CLI::Option* rare(CLI::Option* option) { return option->group(kRareOptions); }
 
 void add_options(CLI::App& c, Arguments& a) {
   c.add_option("INPUT", a.inputs, "Sound or video files, - for standard input, or folders with --recursive")

@@ -68,6 +68,10 @@ Result<std::shared_ptr<const Model>> Model::map(MappedFile file, ComputeType typ
 
 // What follows from the header, and may fail where the file lies.
 Result<void> Model::finish() {
+  // Some converters wrote U+FFFD into OpenAI's pieces, and list end of text with either vocabulary: what the pieces are
+  // says more.
+  if (const auto known = restore_bytes(&header_.pieces)) header_.english_only = known == OpenAiVocabulary::english;
+  if (header_.generation.is_multilingual) header_.english_only = !*header_.generation.is_multilingual;
   Vocabulary vocabulary{header_.pieces, header_.special_ids, header_.english_only};
   tokenizer_.emplace(SHORTHAND_TRY(Tokenizer::create(std::move(vocabulary), header_.config.n_vocab, name_)));
   if (const auto filters = make_filters(header_); !filters)

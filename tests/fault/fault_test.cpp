@@ -107,7 +107,7 @@ TEST_F(FaultTest, Models) {
   };
   expect_refused({"-m", (folder / "none.bin").string(), sound}, "none.bin", "");
   expect_refused({"-m", "base.em", sound}, "base.em", "base.en");  // and what to do
-  expect_refused(with("magic.bin", "XXXX" + good.substr(4)), "magic.bin", "not");
+  expect_refused(with("magic.bin", "XXXX" + good.substr(4)), "magic.bin", "no model");
   expect_refused(with("empty.bin", ""), "empty.bin", "empty");
   expect_refused(with("page.bin", "<!DOCTYPE html><html>Not found</html>"), "page.bin", "");
   for (size_t size : {3u, 30u, 60u, 70000u, 1000000u, 8000000u})
@@ -116,16 +116,19 @@ TEST_F(FaultTest, Models) {
   expect_refused({"-m", speech("short-02.flac").string(), sound}, "short-02.flac", "recording");
   expect_refused({"-m", folder.path().string(), sound}, folder.path().filename().string(), "");
 
-  // Every field of the header in turn: negative, zero, huge, off by one.
-  for (size_t field = 0; field < 14; ++field) {
+  // Every field of the header in turn, and the number of pieces after the 80 x 201 filters: negative, zero, huge, off
+  // by one.
+  constexpr size_t kType = 44, kPieces = 56 + 4 * 80 * 201;
+  for (size_t offset :
+       {4u, 8u, 12u, 16u, 20u, 24u, 28u, 32u, 36u, 40u, 44u, 48u, 52u, static_cast<unsigned>(kPieces)}) {
     for (int kind = 0; kind < 4; ++kind) {
       std::string lie = good;
       int32_t value = 0;
-      std::memcpy(&value, lie.data() + 4 + 4 * field, 4);
+      std::memcpy(&value, lie.data() + offset, 4);
       value = kind == 0 ? -value - 1 : kind == 1 ? 0 : kind == 2 ? 0x7fffffff : value + 1;
-      if (field == 10 && (kind == 1 || kind == 3)) continue;  // the type of the matrices: each tensor states its own
-      std::memcpy(lie.data() + 4 + 4 * field, &value, 4);
-      SCOPED_TRACE(::testing::Message() << "field " << field << " is " << value);
+      if (offset == kType && (kind == 1 || kind == 3)) continue;  // other types of matrices: each tensor states its own
+      std::memcpy(lie.data() + offset, &value, 4);
+      SCOPED_TRACE(::testing::Message() << "the field at " << offset << " is " << value);
       expect_refused(with("lie.bin", lie), "lie.bin", "");
     }
   }

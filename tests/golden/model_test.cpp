@@ -108,7 +108,8 @@ class TamperedBackend : public Backend {
   TamperedBackend(std::unique_ptr<Backend> real, bool tamper) : real_(std::move(real)), tamper_(tamper) {}
   Result<void> encode(std::span<const float> mel, EncoderOutput& out) override {
     SHORTHAND_TRY(real_->encode(mel, out));
-    if (tamper_) std::rotate(out.data.data(), out.data.data() + 192 * 60, out.data.data() + out.data.size());  // 1.2 s
+    // The first two seconds are lost.
+    if (tamper_) std::ranges::fill(out.data.span().first(192 * 100), 0.0f);
     return {};
   }
   RanOn ran_on() const override { return real_->ran_on(); }

@@ -9,15 +9,19 @@ namespace shorthand::gemm_i8 {
 
 SHORTHAND_GEMM_I8_TILE(tile_scalar) {
   for (int r = 0; r < rows; ++r) {
-    for (int c = 0; c < n_panels * kPanelColumns; ++c) {
-      const int8_t* panel = panels + static_cast<size_t>(c / kPanelColumns) * panel_stride;
-      uint32_t sum = 0;  // wraps, as the dot-product instructions do
-      for (int k = 0; k < k_padded; ++k) {
-        const int product = a[static_cast<size_t>(r) * a_stride + static_cast<size_t>(k)] *
-                            panel[panel_offset(c % kPanelColumns, k, k_padded)];
-        sum += static_cast<uint32_t>(product);
+    const uint8_t* row = a + static_cast<size_t>(r) * a_stride;
+    for (int p = 0; p < n_panels; ++p) {
+      const int8_t* panel = panels + static_cast<size_t>(p) * panel_stride;
+      uint32_t sums[kPanelColumns] = {};  // wrap, as the dot-product instructions do
+      for (int k = 0; k < k_padded; k += kDepthGroup) {
+        for (int c = 0; c < kPanelColumns; ++c) {
+          int four = 0;
+          for (int i = 0; i < kDepthGroup; ++i) four += row[k + i] * panel[k * kPanelColumns + c * kDepthGroup + i];
+          sums[c] += static_cast<uint32_t>(four);
+        }
       }
-      out[static_cast<size_t>(r) * out_stride + static_cast<size_t>(c)] = static_cast<int32_t>(sum);
+      int32_t* to = out + static_cast<size_t>(r) * out_stride + static_cast<size_t>(p) * kPanelColumns;
+      for (int c = 0; c < kPanelColumns; ++c) to[c] = static_cast<int32_t>(sums[c]);
     }
   }
 }
