@@ -63,13 +63,13 @@ class SameBitsTest : public ::testing::TestWithParam<Isa> {
 // draws must agree too.
 TEST_P(SameBitsTest, TheBuiltinModelOnALongRecording) {
   TranscribeOptions options;
-  options.clips_s = {0, 14};  // scalar is slow
+  options.clips_s = {0, 9};  // scalar is slow
   options.decoding.logprob_threshold = -0.2;
   options.decoding.temperatures = {0.0, 0.5, 1.0};
   options.decoding.best_of = 2;
   static const Outcome meaning = transcribe({Isa::scalar, 1, 1}, builtin_model_bytes(), sound, Layout::pauses, options);
   EXPECT_GT(meaning.facts.fallbacks, 0);
-  EXPECT_GT(meaning.transcript.segments.size(), 3u);
+  EXPECT_GE(meaning.transcript.segments.size(), 3u);
   for (int threads : {1, 2}) {
     for (int batch : {1, 4}) {
       SCOPED_TRACE(::testing::Message() << threads << " threads, batch " << batch);

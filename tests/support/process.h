@@ -48,8 +48,8 @@ struct Ran {
 
 struct RunOptions {
   std::filesystem::path stdin_file = "/dev/null";
-  std::filesystem::path stdout_file;                    // empty: kept in Ran::out
-  std::filesystem::path folder = {};  // to run in
+  std::filesystem::path stdout_file = {};               // empty: kept in Ran::out
+  std::filesystem::path folder = {};                    // to run in
   std::map<std::string, std::string> environment = {};  // added to this process's
 };
 
