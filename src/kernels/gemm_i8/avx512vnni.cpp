@@ -25,7 +25,9 @@ SHORTHAND_INLINE void block(const uint8_t* a, size_t a_stride, const int8_t* pan
   for (int k = 0; k < k_padded; k += kDepthGroup) {
     __m512i b[columns];
     SHORTHAND_UNROLL for (int c = 0; c < columns; ++c) {
-      b[c] = _mm512_load_si512(panels + static_cast<size_t>(c) * panel_stride + static_cast<size_t>(k) * kPanelColumns);
+      const int8_t* here = panels + static_cast<size_t>(c) * panel_stride + static_cast<size_t>(k) * kPanelColumns;
+      b[c] = _mm512_load_si512(here);
+      _mm_prefetch(here + columns * panel_stride, _MM_HINT_T1);  // the next panels, which the hardware does not guess
     }
     SHORTHAND_UNROLL for (int r = 0; r < rows; ++r) {
       int32_t four;
@@ -41,19 +43,22 @@ SHORTHAND_INLINE void block(const uint8_t* a, size_t a_stride, const int8_t* pan
   }
 }
 
+// Panels `wide` at a time, what is left half as wide.
+template <int rows, int wide>
+SHORTHAND_INLINE void panel_blocks(const uint8_t* a, size_t a_stride, const int8_t* panels, size_t panel_stride,
+                                   int n_panels, int k_padded, int32_t* out, size_t out_stride) {
+  for (; n_panels >= wide; n_panels -= wide, panels += wide * panel_stride, out += wide * kPanelColumns) {
+    block<rows, wide>(a, a_stride, panels, panel_stride, k_padded, out, out_stride);
+  }
+  if constexpr (wide > 1)
+    panel_blocks<rows, wide / 2>(a, a_stride, panels, panel_stride, n_panels, k_padded, out, out_stride);
+}
+
 template <int rows>
 static void row_block(const uint8_t* a, size_t a_stride, const int8_t* panels, size_t panel_stride, int n_panels,
                       int k_padded, int32_t* out, size_t out_stride) {
-  constexpr int kWide = rows >= 8 ? 2 : rows >= 3 ? 4 : 8;
-  int p = 0;
-  for (; p + kWide <= n_panels; p += kWide) {
-    block<rows, kWide>(a, a_stride, panels + static_cast<size_t>(p) * panel_stride, panel_stride, k_padded,
-                       out + p * kPanelColumns, out_stride);
-  }
-  for (; p < n_panels; ++p) {
-    block<rows, 1>(a, a_stride, panels + static_cast<size_t>(p) * panel_stride, panel_stride, k_padded,
-                   out + p * kPanelColumns, out_stride);
-  }
+  constexpr int kWide = rows >= 7 ? 2 : rows >= 3 ? 4 : 8;
+  panel_blocks<rows, kWide>(a, a_stride, panels, panel_stride, n_panels, k_padded, out, out_stride);
 }
 
 }  // namespace

@@ -25,6 +25,13 @@ constexpr std::array kVariants = {
 
 constexpr int kMaxTileRows = 32, kMaxTileColumns = 128;
 
+// C was last touched long ago: its lines travel here while the tile is summed.
+void fetch_for_writing(const float* c, size_t stride, int rows, int columns) {
+  for (int r = 0; r < rows; ++r, c += stride) {
+    for (int i = 0; i < columns; i += 16) __builtin_prefetch(c + i, 1);
+  }
+}
+
 }  // namespace
 
 std::span<const Variant> variants() { return kVariants; }
@@ -68,9 +75,8 @@ void multiply(const Variant& v, const RowsA& a, const PackedB& b, int first_pane
   assert(v.tile_rows <= kMaxTileRows && v.tile_panels * kPanelColumns <= kMaxTileColumns);
   alignas(64) int32_t sums[kMaxTileRows * kMaxTileColumns];
   const int k_padded = padded_depth(b.k);
-  const int many_rows =
-      v.tile_panels > 2 ? 2 : v.tile_panels;  // tall blocks keep fewer panels in the first-level cache
-  const int group = a.m >= 8 ? many_rows : v.tile_panels;
+  // Under many rows a group of panels stays in the nearest caches; few rows take as many at once as there are sums for.
+  const int group = a.m >= 8 ? std::min(v.tile_panels, 4) : v.tile_panels;
   const size_t stride = static_cast<size_t>(group) * kPanelColumns;
   for (int p = first_panel; p < last_panel; p += group) {
     const int panels = std::min(group, last_panel - p);
@@ -80,6 +86,7 @@ void multiply(const Variant& v, const RowsA& a, const PackedB& b, int first_pane
     for (int r = 0; r < a.m; r += v.tile_rows) {
       const int rows = std::min(v.tile_rows, a.m - r);
       const size_t row = static_cast<size_t>(r), col = static_cast<size_t>(column);
+      fetch_for_writing(e.c + row * e.c_stride + col, e.c_stride, rows, columns);
       v.tile(a.data + row * a.stride, a.stride, rows, b_panels, panel_bytes(b.k), panels, k_padded, sums, stride);
       TileEpilogue t{a.scales + row * a.scale_stride, a.scale_stride, b.scales + col, b.bias_sums + col, e};
       t.e.c += row * e.c_stride + col;
