@@ -145,8 +145,11 @@ void attend(const Int8Kernels& kernels, const Int8Cache& cache, int head, const 
   const size_t scale_at = size(head) * size(cache.capacity);
   const int block = std::min(kMaxBlockRows, std::max(16, 2 * kernels.product->tile_rows));
   const int key_panels = gemm_i8::panel_count(all.keys);
+  assert(!all.causal || all.rows <= all.keys);
   for (int start = 0; start < all.rows; start += block) {
     const int rows = std::min(block, all.rows - start);
+    uint8_t* const high = scratch.weights.data();
+    uint8_t* const low = high + size(rows) * size(padded);
     const float* q = all.q + size(start) * all.q_stride;
     float query_scales[kMaxBlockRows], out_scales[kMaxBlockRows];
     kernels.rowwise->quantise(q, all.q_stride, rows, kHeadDim, kHeadDim,
@@ -161,21 +164,18 @@ void attend(const Int8Kernels& kernels, const Int8Cache& cache, int head, const 
                          query_scales[r] * kQueryScale,
                          visible_keys(all, start + r),
                          padded};
-      out_scales[r] = kernels.weigh->weigh_int8(in, scratch.work.data(), scratch.high.data() + size(r) * size(padded),
-                                                scratch.low.data() + size(r) * size(padded));
+      out_scales[r] = kernels.weigh->weigh_int8(in, scratch.work.data(), high + size(r) * size(padded),
+                                                low + size(r) * size(padded));
     }
-    // The scores are spent: their memory takes the two products, [rows, 64] each.
-    int32_t* high = scratch.sums.data();
-    int32_t* low = high + size(rows) * kHeadDim;
-    const size_t value_stride = size(cache.capacity) * kColumns;
-    kernels.product->tile(scratch.high.data(), size(padded), rows, values, value_stride, kHeadDim / kColumns, padded,
-                          high, kHeadDim);
-    kernels.product->tile(scratch.low.data(), size(padded), rows, values, value_stride, kHeadDim / kColumns, padded,
-                          low, kHeadDim);
+    // One product takes both halves, so that the values are read once. The scores are spent: [2 rows, 64] lies in their
+    // place.
+    int32_t* const sums = scratch.sums.data();
+    kernels.product->tile(high, size(padded), 2 * rows, values, size(cache.capacity) * kColumns, kHeadDim / kColumns,
+                          padded, sums, kHeadDim);
     for (int r = 0; r < rows; ++r) {
       float* out = all.out + size(start + r) * all.out_stride;
       for (int i = 0; i < kHeadDim; ++i) {
-        out[i] = static_cast<float>(high[r * kHeadDim + i] * 128 + low[r * kHeadDim + i]) * out_scales[r];
+        out[i] = static_cast<float>(sums[r * kHeadDim + i] * 128 + sums[(rows + r) * kHeadDim + i]) * out_scales[r];
       }
     }
   }

@@ -89,8 +89,7 @@ struct Scratch {
   AlignedBuffer<int32_t> sums{static_cast<size_t>(kMaxBlockRows) * kMaxKeys};
   AlignedBuffer<float> work{kMaxKeys};
   AlignedBuffer<uint8_t> query{static_cast<size_t>(kMaxBlockRows) * kHeadDim};
-  AlignedBuffer<uint8_t> high{static_cast<size_t>(kMaxBlockRows) * kMaxKeys};
-  AlignedBuffer<uint8_t> low{static_cast<size_t>(kMaxBlockRows) * kMaxKeys};
+  AlignedBuffer<uint8_t> weights{static_cast<size_t>(2 * kMaxBlockRows) * kMaxKeys};  // high halves, then low ones
 };
 
 struct Rows {

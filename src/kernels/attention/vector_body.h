@@ -1,48 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
 // The family over F32x16. Included by avx2.cpp and avx512.cpp inside their region and namespace: see simd/target.h.
+// They define
+//   store_split(high, low, p0, p1, p2, p3)    the high and the low 7 of the 13 bits of 64 integers; 0 for INT32_MIN
 
-static float weigh_int8_body(const WeighInt8& in, float* work, uint8_t* high, uint8_t* low) {
+// Scores of sixteen keys: the product without the bias of q, times the keys' scales.
+SHORTHAND_INLINE F32x16 score(I32x16 sums, I32x16 key_bias, F32x16 key_scales) {
+  return mul(to_float(sub(sums, key_bias)), key_scales);
+}
+
+static float weigh_int8_body(const WeighInt8& arguments, float* work, uint8_t* high, uint8_t* low) {
+  const WeighInt8 in = arguments;  // a copy: what is stored below cannot change it
   const int whole = in.keys / 16 * 16, left = in.keys - whole;
   const F32x16 zero = splat(0.0f), nothing = splat(-__builtin_inff());
+
   F32x16 largest_score = nothing;
   for (int j = 0; j < whole; j += 16) {
-    const F32x16 x = mul(to_float(sub(load_int(in.sums + j), load_int(in.key_bias + j))), load(in.key_scales + j));
+    const F32x16 x = score(load_int(in.sums + j), load_int(in.key_bias + j), load(in.key_scales + j));
     store(work + j, x);
     largest_score = max(x, largest_score);
   }
   if (left) {  // lanes beyond the keys hold -inf, whose exp is 0
-    const I32x16 sum = sub(load_int_first(in.sums + whole, left), load_int_first(in.key_bias + whole, left));
-    store(work + whole, mul(to_float(sum), load_first(in.key_scales + whole, left, zero)));
+    store(work + whole, score(load_int_first(in.sums + whole, left), load_int_first(in.key_bias + whole, left),
+                              load_first(in.key_scales + whole, left, zero)));
     store(work + whole, load_first(work + whole, left, nothing));
     largest_score = max(load(work + whole), largest_score);
   }
+
   const F32x16 m = splat(join_max(largest_score)), scale = splat(in.query_scale);
   F32x16 total = zero, largest_weight = zero;
-  for (int j = 0; j < in.keys; j += 16) {
+  for (int j = 0; j < whole; j += 16) {
     const F32x16 e = exp(mul(sub(load(work + j), m), scale));
-    total = add(total, e);
-    const int here = in.keys - j < 16 ? in.keys - j : 16;
-    const F32x16 value_scale = here == 16 ? load(in.value_scales + j) : load_first(in.value_scales + j, here, zero);
-    const F32x16 w = mul(e, value_scale);
+    const F32x16 w = mul(e, load(in.value_scales + j));
     store(work + j, w);
+    total = add(total, e);
     largest_weight = max(w, largest_weight);
   }
+  int done = whole;
+  if (left) {
+    const F32x16 e = exp(mul(sub(load(work + whole), m), scale));
+    const F32x16 w = mul(e, load_first(in.value_scales + whole, left, zero));
+    store(work + whole, w);
+    total = add(total, e);
+    largest_weight = max(w, largest_weight);
+    done += 16;
+  }
+  for (; done < in.padded; done += 16) store(work + done, zero);
+
   const float largest = join_max(largest_weight);
-  const int done = (in.keys + 15) / 16 * 16;
-  if (!(largest > 0)) {
+  if (!(largest > 0)) {  // every value is zero
     __builtin_memset(high, 0, static_cast<size_t>(in.padded));
     __builtin_memset(low, 0, static_cast<size_t>(in.padded));
     return 0.0f;
   }
   const F32x16 levels = splat(kLevels / largest);
-  const I32x16 low_bits = splat_int(127);
-  for (int j = 0; j < in.keys; j += 16) {
-    const I32x16 p = to_int(mul(load(work + j), levels));
-    store_bytes(high + j, shift_right<7>(p));
-    store_bytes(low + j, and_bits(p, low_bits));
+  for (int j = 0; j < in.padded; j += 64) {
+    store_split(high + j, low + j, to_int(mul(load(work + j), levels)), to_int(mul(load(work + j + 16), levels)),
+                to_int(mul(load(work + j + 32), levels)), to_int(mul(load(work + j + 48), levels)));
   }
-  __builtin_memset(high + done, 0, static_cast<size_t>(in.padded - done));
-  __builtin_memset(low + done, 0, static_cast<size_t>(in.padded - done));
   return largest / kLevels / join_sum(total);
 }
 
