@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "audio/container.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <string_view>
+#include <vector>
+
+#include "base/byte_reader.h"
+
+namespace shorthand {
+namespace {
+
+// FFmpeg's names of the containers that are opened: those in which people keep speech, recognised by their content.
+constexpr std::array<std::string_view, 39> kContainers = {
+    "aac", "ac3", "aiff",  "amr",  "ape",    "asf", "au",         "avi",           "caf",
+    "dsf", "dts", "dtshd", "eac3", "flac",   "flv", "iff",        "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2",
+    "mp3", "mpc", "mpc8",  "mpeg", "mpegts", "mxf", "nistsphere", "nut",           "ogg",
+    "oma", "qcp", "rm",    "shn",  "sox",    "tak", "tta",        "voc",           "w64",
+    "wav", "wtv", "wv"};
+
+// Formats whose content is the names of other files and addresses.
+constexpr std::array<std::string_view, 8> kPlaylists = {"hls", "concat", "dash", "sdp",
+                                                        "imf", "rtsp",   "rtp",  "mpegtsraw"};
+
+// A probe below this has seen little more than a sync word, which random bytes hold as well.
+constexpr int kLeastScore = 5;
+
+constexpr int kBlockBytes = 1 << 16;
+
+template <size_t n>
+bool contains(const std::array<std::string_view, n>& list, std::string_view name) {
+  return std::find(list.begin(), list.end(), name) != list.end();
+}
+
+Error refused(const std::string& name, const AVInputFormat* found) {
+  const std::string_view kind = found ? found->name : "";
+  if (contains(kPlaylists, kind)) {
+    return unsupported(
+        fmt::format("{}: a playlist ({}): what it names is not opened; give the sound itself", name, kind));
+  }
+  if (kind.ends_with("_pipe") || kind == "image2" || kind == "gif" || kind == "apng" || kind == "ico") {
+    return bad_input(fmt::format("{}: a picture ({}); give a file with sound", name, kind));
+  }
+  return bad_input(fmt::format("{}: not a sound or video format that FFmpeg knows; give a sound or video file", name));
+}
+
+// Nothing but the bytes of the source is opened: not the parts of a playlist, not the external tracks of a film.
+int open_nothing(AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**) { return AVERROR(EPERM); }
+
+// The names of all decoders of sound, as FFmpeg's codec_whitelist takes them: finding out about a film's pictures by
+// decoding some of them would cost time and let hostile bytes into code that has no business here.
+const std::string& sound_decoders() {
+  static const std::string names = [] {
+    std::string list;
+    void* position = nullptr;
+    while (const AVCodec* codec = av_codec_iterate(&position)) {
+      if (codec->type != AVMEDIA_TYPE_AUDIO || !av_codec_is_decoder(codec)) continue;
+      if (!list.empty()) list += ',';
+      list += codec->name;
+    }
+    return list;
+  }();
+  return names;
+}
+
+// "one video stream (h264)", "2 streams (h264, mov_text)".
+std::string describe_streams(const AVFormatContext& format) {
+  std::vector<std::string> codecs;
+  for (unsigned i = 0; i < std::min(format.nb_streams, 4u); ++i) {
+    codecs.emplace_back(avcodec_get_name(format.streams[i]->codecpar->codec_id));
+  }
+  if (format.nb_streams == 0) return "nothing";
+  if (format.nb_streams > 1) return fmt::format("{} streams ({})", format.nb_streams, fmt::join(codecs, ", "));
+  const char* kind = av_get_media_type_string(format.streams[0]->codecpar->codec_type);
+  return fmt::format("one {} stream ({})", kind ? kind : "unknown", codecs[0]);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Container>> Container::open(const ByteSource& source) {
+  ffmpeg::set_up_process();
+  ffmpeg::forget();
+  std::unique_ptr<Container> container(new Container(source));
+  SHORTHAND_TRY(container->probe());
+  SHORTHAND_TRY(container->choose_stream());
+  return container;
+}
+
+Result<void> Container::probe() {
+  auto* block = static_cast<unsigned char*>(av_malloc(kBlockBytes));
+  if (!block) throw std::bad_alloc();
+  io_.reset(avio_alloc_context(block, kBlockBytes, 0, this, read_bytes, nullptr, seek));
+  if (!io_) {
+    av_free(block);
+    throw std::bad_alloc();
+  }
+  // The name's ending breaks ties between formats that look alike, as it does for the ffmpeg command.
+  const std::string ending = std::filesystem::path(source_.name()).extension().string();
+  const std::string name = "sound" + ending;
+  const int score = av_probe_input_buffer2(io_.get(), &found_, name.c_str(), nullptr, 0, 0);
+  if (read_error_) return *read_error_;
+  if (score < kLeastScore || !contains(kContainers, found_->name)) return refused(source_.name(), found_);
+
+  AVFormatContext* format = avformat_alloc_context();
+  if (!format) throw std::bad_alloc();
+  format->pb = io_.get();
+  format->flags |= AVFMT_FLAG_CUSTOM_IO;
+  format->io_open = open_nothing;
+  format->codec_whitelist = av_strdup(sound_decoders().c_str());
+  format->protocol_whitelist = av_strdup("none");
+  AVDictionary* options = nullptr;
+  av_dict_set(&options, "scan_all_pmts", "1", AV_DICT_DONT_OVERWRITE);              // as the ffmpeg command sets it
+  const int opened = avformat_open_input(&format, name.c_str(), found_, &options);  // frees `format` where it fails
+  av_dict_free(&options);
+  if (opened < 0) {
+    if (read_error_) return *read_error_;
+    return bad_input(
+        fmt::format("{}: broken or cut off: {} ({})", source_.name(), ffmpeg::reason(opened), found_->name));
+  }
+  format_.reset(format);
+  const int searched = avformat_find_stream_info(format, nullptr);
+  if (read_error_) return *read_error_;
+  if (searched < 0) {
+    return bad_input(
+        fmt::format("{}: broken or cut off: {} ({})", source_.name(), ffmpeg::reason(searched), found_->name));
+  }
+  return {};
+}
+
+// The ffmpeg command's choice among several: a track marked as the default, then the most channels, then the first.
+Result<void> Container::choose_stream() {
+  int64_t best = -1;
+  for (unsigned i = 0; i < format_->nb_streams; ++i) {
+    AVStream* s = format_->streams[i];
+    s->discard = AVDISCARD_ALL;
+    if (s->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) continue;
+    const int64_t score = s->codecpar->ch_layout.nb_channels +
+                          (s->event_flags & AVSTREAM_EVENT_FLAG_NEW_PACKETS ? int64_t{100'000'000} : 0) +
+                          (s->disposition & AV_DISPOSITION_DEFAULT ? int64_t{5'000'000} : 0);
+    if (score <= best) continue;
+    best = score;
+    stream_ = static_cast<int>(i);
+  }
+  if (stream_ < 0) {
+    return bad_input(fmt::format("{}: no audio track; it holds {}. Give a file with sound", source_.name(),
+                                 describe_streams(*format_)));
+  }
+  stream()->discard = AVDISCARD_DEFAULT;
+  return {};
+}
+
+// What the RIFF header of a WAV file says of the whole file's length; 0: nothing. Writers to a pipe leave a number near
+// 2^31 or 2^32 there.
+uint64_t Container::promised_bytes() const {
+  constexpr uint32_t kUnknown = 0x7ff00000;
+  std::array<std::byte, 8> head{};
+  const auto n = source_.read_at(0, head);
+  if (!n || *n < head.size()) return 0;
+  ByteReader reader(head);
+  if (reader.take_text(4) != "RIFF") return 0;
+  const auto size = reader.read<uint32_t>();
+  return size < kUnknown ? uint64_t{size} + 8 : 0;
+}
+
+double Container::declared_seconds(bool* exact) const {
+  const AVStream* s = stream();
+  *exact = false;
+  double seconds = 0;
+  if (s->duration != AV_NOPTS_VALUE) {
+    seconds = static_cast<double>(s->duration) * av_q2d(s->time_base);
+    *exact = format_->duration_estimation_method != AVFMT_DURATION_FROM_BITRATE;
+  } else if (format_->duration != AV_NOPTS_VALUE) {
+    seconds = static_cast<double>(format_->duration) / AV_TIME_BASE;
+    *exact = format_->nb_streams == 1 && format_->duration_estimation_method == AVFMT_DURATION_FROM_STREAM;
+  }
+  // Of plain samples in a WAV file FFmpeg counts those that are there, and nobody would hear that the rest is missing.
+  const bool plain = std::string_view(avcodec_get_name(s->codecpar->codec_id)).starts_with("pcm_");
+  const uint64_t promised = plain && found_->name == std::string_view("wav") ? promised_bytes() : 0;
+  if (promised > source_.size() && s->codecpar->bit_rate > 0) {
+    seconds = std::max(seconds, static_cast<double>(promised) * 8 / static_cast<double>(s->codecpar->bit_rate));
+    *exact = true;
+  }
+  return std::isfinite(seconds) && seconds > 0 ? seconds : 0;
+}
+
+int Container::read_bytes(void* self, uint8_t* out, int size) {
+  auto& container = *static_cast<Container*>(self);
+  auto n =
+      container.source_.read_at(container.offset_, std::as_writable_bytes(std::span(out, static_cast<size_t>(size))));
+  if (!n) {
+    container.read_error_ = std::move(n).error();
+    return AVERROR(EIO);
+  }
+  container.offset_ += *n;
+  return *n == 0 ? AVERROR_EOF : static_cast<int>(*n);
+}
+
+int64_t Container::seek(void* self, int64_t offset, int whence) {
+  auto& container = *static_cast<Container*>(self);
+  const auto size = static_cast<int64_t>(container.source_.size());
+  int64_t target = 0;
+  switch (whence & ~AVSEEK_FORCE) {
+    case AVSEEK_SIZE: return size;
+    case SEEK_SET: target = offset; break;
+    case SEEK_CUR:
+      if (__builtin_add_overflow(static_cast<int64_t>(container.offset_), offset, &target)) return AVERROR(EINVAL);
+      break;
+    case SEEK_END:
+      if (__builtin_add_overflow(size, offset, &target)) return AVERROR(EINVAL);
+      break;
+    default: return AVERROR(EINVAL);
+  }
+  if (target < 0) return AVERROR(EINVAL);
+  container.offset_ = static_cast<uint64_t>(target);
+  return target;
+}
+
+}  // namespace shorthand
