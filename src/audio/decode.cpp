@@ -119,7 +119,7 @@ Result<void> SoundReader::Impl::open_decoder() {
   if (!decoder) throw std::bad_alloc();
   int code = avcodec_parameters_to_context(decoder.get(), &sound);
   if (code >= 0) {
-    decoder->pkt_timebase = container->stream()->time_base;  // needed to drop an encoder's delay and padding
+    decoder->pkt_timebase = container->stream()->time_base;  // for the times of the frames
     decoder->thread_count = 1;
     if (decoder->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC && info.channels > 0) {
       av_channel_layout_default(&decoder->ch_layout, info.channels);

@@ -9,8 +9,8 @@
 //
 // Only containers of a fixed list are opened, only decoders of sound, and no other file or address: docs/audio.md.
 //
-// FFmpeg has settings that hold for the whole process. The first SoundReader sets two: the processor's instructions as
-// above, and a log that prints nothing.
+// FFmpeg has settings that hold for the whole process. The first SoundReader sets three: the processor's instructions
+// as above, at most 512 MiB for one allocation, and a log that prints nothing.
 #pragma once
 
 #include <cstdint>

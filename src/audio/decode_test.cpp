@@ -153,7 +153,8 @@ TEST(Decode, EveryFormatIsWhatTheCommandMakesOfIt) {
       {"wavpack.wv", "-c:a wavpack"},
       {"six.flac", "-af pan=5.1|FL=c0|FR=0.5*c0|FC=0.3*c0|BL=0.1*c0 -c:a flac"},
       {"edit.m4a", "-ss 0.2 -t 0.4 -c:a aac"},
-      {"two_tracks.mka", "-filter_complex [0:a]asplit[a][b] -map [a] -map [b] -ac:a:1 6 -c:a flac"},
+      {"two_tracks.m4a",
+       "-filter_complex [0:a]asplit[a][b] -map [a] -map [b] -ac:a:0 1 -ac:a:1 6 -disposition:a 0 -c:a aac"},
   };
   std::vector<std::string> made;
   for (const auto& [name, arguments] : formats) {

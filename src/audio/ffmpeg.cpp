@@ -4,6 +4,7 @@
 extern "C" {
 #include <libavutil/cpu.h>
 #include <libavutil/log.h>
+#include <libavutil/mem.h>
 }
 
 #include <cstdarg>
@@ -33,6 +34,7 @@ void set_up_process() {
   static std::once_flag once;
   std::call_once(once, [] {
     av_log_set_callback(keep_words);
+    av_max_alloc(size_t{512} << 20);  // one table or packet, by the word of a header; FFmpeg's own bound is 2 GiB
 #if defined(__x86_64__)
     // FFmpeg's float transforms and resampler add in another order for every width of register. One set of
     // instructions, that of the oldest machine we run on, makes the samples the same everywhere.

@@ -35,7 +35,8 @@ struct FreeIo {
 };
 using IoPtr = std::unique_ptr<AVIOContext, FreeIo>;
 
-// Sets what holds for the whole process, once: instructions of x86-64-v2 only, and a log that prints nothing.
+// Sets what holds for the whole process, once: instructions of x86-64-v2 only, no allocation above 512 MiB, and a log
+// that prints nothing.
 void set_up_process();
 
 // What FFmpeg said last on this thread about something that failed, made printable; empty if nothing since forget().

@@ -66,7 +66,7 @@ TEST(Recording, GivesAnyPartInAnyOrder) {
 }
 
 TEST(Recording, ScanTellsLengthEnergiesAndTheLoudestFrame) {
-  for (size_t n : {1u, 319u, 320u, 12345u, 163840u, 163841u, 327680u, 500000u}) {
+  for (size_t n : {1u, 319u, 320u, 12345u, 163839u, 163840u, 163841u, 327680u, 500000u}) {
     std::vector<int16_t> pcm = noise(n, static_cast<uint32_t>(n));
     for (size_t i = 0; i < n; ++i) pcm[i] = static_cast<int16_t>(pcm[i] / (1 + static_cast<int>(i / 3200) % 7));
     const std::string file = testing::wav(pcm);
