@@ -7,7 +7,7 @@ JOBS := $(shell nproc)
 .PHONY: demo build test format check clean
 
 demo: build
-	@$(BINARY) transcribe tests/data/speech/demo.flac
+	@$(BINARY) transcribe tests/data/speech/long-1.flac
 
 build:
 	@tools/setup

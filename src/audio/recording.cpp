@@ -5,6 +5,8 @@
 #include <cassert>
 #include <cmath>
 
+#include "base/clock.h"
+
 namespace shorthand {
 namespace {
 
@@ -92,7 +94,7 @@ Result<Scan> Recording::scan(const LogMel* log_mel, ThreadPool* pool) {
       const int frames =
           more ? kStepFrames : static_cast<int>(sounding_frames(scan.samples + static_cast<int64_t>(n)) - first);
       const auto out = mel.span().first(static_cast<size_t>(frames * log_mel->n_mels()));
-      SHORTHAND_TRY(raw_frames(*log_mel, first, out, pool));
+      scan.log_mel_ms += SHORTHAND_TRY(raw_frames(*log_mel, first, out, pool));
       for (float v : out) scan.loudest = std::max(scan.loudest, v);
     }
     if (!more) scan.samples += static_cast<int64_t>(n) - kStep;
@@ -102,23 +104,23 @@ Result<Scan> Recording::scan(const LogMel* log_mel, ThreadPool* pool) {
   return scan;
 }
 
-Result<void> Recording::raw_frames(const LogMel& log_mel, int64_t first_frame, std::span<float> out, ThreadPool* pool) {
+// Returns the milliseconds spent on log-mel alone.
+Result<double> Recording::raw_frames(const LogMel& log_mel, int64_t first_frame, std::span<float> out,
+                                     ThreadPool* pool) {
   const int frames = static_cast<int>(out.size() / static_cast<size_t>(log_mel.n_mels()));
   const size_t needed = centred_samples(frames);
   if (centred_.size() < needed) centred_ = AlignedBuffer<float>(needed);
   const auto samples = centred_.span().first(needed);
   SHORTHAND_TRY(
       centre_samples([this](int64_t from, std::span<float> to) { return read(from, to); }, first_frame, samples));
+  const Stopwatch computing;
   log_mel.raw(samples, frames, out, pool);
-  return {};
+  return computing.elapsed_ms();
 }
 
-Result<void> Recording::mel(const LogMel& log_mel, float loudest, int64_t first_frame, std::span<float> out,
-                            ThreadPool* pool) {
-  if (out.empty()) return {};
-  SHORTHAND_TRY(raw_frames(log_mel, first_frame, out, pool));
-  normalise(out, loudest);
-  return {};
+Result<Recording> open_recording(const std::filesystem::path& path, const DecodeOptions& options) {
+  ByteSource source = SHORTHAND_TRY(ByteSource::open(path));
+  return Recording(SHORTHAND_TRY(SoundReader::open(std::move(source), options)));
 }
 
 }  // namespace shorthand

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <deque>
+#include <filesystem>
 #include <optional>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct Scan {
   float loudest = kSilence;     // the maximum of the raw log-mel over the padded recording; kSilence without a LogMel
   std::optional<Error> damage;  // why the sound ends before it should; what came before is good
   int skipped_packets = 0;      // packets that did not decode and were left out
+  double log_mel_ms = 0;        // of the pass, spent on log-mel
   double seconds() const { return static_cast<double>(samples) / kSampleRate; }
 };
 
@@ -46,11 +48,6 @@ class Recording {
   // Decodes everything. With a LogMel the loudest frame is found as well.
   Result<Scan> scan(const LogMel* log_mel = nullptr, ThreadPool* pool = nullptr);
 
-  // Frames of the recording from first_frame on, as many as `out` [frames, n_mels] holds, scaled by `loudest`, which is
-  // the scan's. Frames after the sound are silence.
-  Result<void> mel(const LogMel& log_mel, float loudest, int64_t first_frame, std::span<float> out,
-                   ThreadPool* pool = nullptr);
-
   // Why the sound ends before it should, once reading has come to that point.
   const std::optional<Error>& damage() const { return damage_; }
 
@@ -59,7 +56,7 @@ class Recording {
 
  private:
   void decode_next();
-  Result<void> raw_frames(const LogMel& log_mel, int64_t first_frame, std::span<float> out, ThreadPool* pool);
+  Result<double> raw_frames(const LogMel& log_mel, int64_t first_frame, std::span<float> out, ThreadPool* pool);
 
   SoundReader reader_;
   size_t keep_chunks_;
@@ -68,7 +65,10 @@ class Recording {
   int64_t decoded_ = 0;                      // samples decoded since the start: chunks_ end here
   bool ended_ = false;
   std::optional<Error> damage_;
-  AlignedBuffer<float> centred_;  // scratch of mel() and scan()
+  AlignedBuffer<float> centred_;  // scratch of scan()
 };
+
+// The recording in a file, or on standard input for "-". Errors: those of ByteSource::open and SoundReader::open.
+Result<Recording> open_recording(const std::filesystem::path& path, const DecodeOptions& options = {});
 
 }  // namespace shorthand

@@ -92,26 +92,6 @@ TEST(Recording, ScanTellsLengthEnergiesAndTheLoudestFrame) {
   }
 }
 
-TEST(Recording, MelIsThatOfTheWholePiece) {
-  const std::vector<int16_t> pcm = noise(100000, 3);
-  const std::string file = testing::wav(pcm);
-  const LogMel mel = log_mel();
-  const Mel whole = mel.piece(values(pcm), 0, 1000);
-  for (int64_t keep : {Recording::kKeepSamples, int64_t{1}}) {
-    Recording recording = recording_of(file, keep);
-    const float loudest = recording.scan(&mel)->loudest;
-    for (int first : {600, 0, 1, 2, 300, 623, 624, 900}) {  // 626 frames hear the sound
-      std::vector<float> part(100 * 80);
-      ASSERT_TRUE(recording.mel(mel, loudest, first, part));
-      EXPECT_EQ(std::memcmp(part.data(), whole.values.data() + first * 80, part.size() * sizeof(float)), 0) << first;
-    }
-    ThreadPool pool(3);
-    std::vector<float> all(1000 * 80);
-    ASSERT_TRUE(recording.mel(mel, loudest, 0, all, &pool));
-    EXPECT_EQ(std::memcmp(all.data(), whole.values.data(), all.size() * sizeof(float)), 0);
-  }
-}
-
 TEST(Recording, DamageEndsTheSoundAndIsTold) {
   const std::vector<int16_t> pcm = noise(48000, 4);
   const std::string file = testing::wav(pcm).substr(0, 44 + 2 * 20000);
@@ -178,8 +158,6 @@ TEST(Recording, HoursAreReadInBoundedMemory) {
     ASSERT_EQ(*recording.read(places[i], got), got.size());
     EXPECT_EQ(got == mark_values, true);
   }
-  std::vector<float> window(3000 * 80);
-  ASSERT_TRUE(recording.mel(mel, scan->loudest, kSamples / 160 - 1500, window));
   if (!kSanitized) {
     EXPECT_LT(peak_bytes() - before, size_t{32} << 20);
   }
