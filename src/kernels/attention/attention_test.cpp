@@ -77,6 +77,8 @@ void PrintTo(const Combination& c, std::ostream* os) { *os << c.name; }
 std::vector<Combination> combinations() {
   std::vector<std::pair<std::string, gemm_i8::Variant>> products;
   for (const auto& p : gemm_i8::variants()) products.push_back({std::string(isa_name(p.isa)), p});
+  products.push_back(
+      {"avxvnni_emulated", {Isa::avx2, 12, 4, gemm_i8::tile_avxvnni_emulated, gemm_i8::epilogue_scalar}});
   products.push_back({"amx_emulated",
                       {Isa::scalar, gemm_i8::kAmxTileRows, gemm_i8::kAmxTilePanels, gemm_i8::tile_amx_emulated,
                        gemm_i8::epilogue_scalar}});

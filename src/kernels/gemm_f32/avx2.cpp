@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tile 4 rows x 1 panel: 8 accumulators of 8 floats, 2 of B, 1 of A.
+// Tile 6 rows x 1 panel: 12 accumulators of 8 floats, 2 of B, 1 of A.
 #include "kernels/gemm_f32/variants.h"
 #include "kernels/simd/coefficients.h"
 #include "kernels/simd/target.h"
@@ -15,7 +15,7 @@ namespace {
 }  // namespace
 
 SHORTHAND_GEMM_F32_TILE(tile_avx2) {
-  tile_body<4, 1, 2>(a, a_stride, rows, panels, panel_stride, n_panels, k, out, out_stride);
+  tile_body<6, 1, 2>(a, a_stride, rows, panels, panel_stride, n_panels, k, out, out_stride);
 }
 
 void epilogue_avx2(const float* sums, size_t stride, int rows, int columns, const Epilogue& e) {

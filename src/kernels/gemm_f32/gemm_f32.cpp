@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::array kVariants = {
     Variant{Isa::scalar, 4, 1, tile_scalar, epilogue_scalar},
-    Variant{Isa::avx2, 8, 4, tile_avx2, epilogue_avx2},
+    Variant{Isa::avx2, 6, 4, tile_avx2, epilogue_avx2},
     Variant{Isa::avx512vnni, 8, 12, tile_avx512, epilogue_avx512},
 };
 

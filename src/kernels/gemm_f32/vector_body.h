@@ -15,7 +15,7 @@ SHORTHAND_INLINE void block(const float* a, size_t a_stride, const float* panels
         load(panels + static_cast<size_t>(c) * panel_stride + i * kPanelColumns);
     SHORTHAND_UNROLL for (int r = 0; r < rows; ++r) {
       const F32x16 av = splat(a[static_cast<size_t>(r) * a_stride + i]);
-      SHORTHAND_UNROLL for (int c = 0; c < columns; ++c) acc[r][c] = fma(av, b[c], acc[r][c]);
+      SHORTHAND_UNROLL for (int c = 0; c < columns; ++c) acc[r][c] = in_order(fma(av, b[c], acc[r][c]));
     }
   }
   SHORTHAND_UNROLL for (int r = 0; r < rows; ++r) {

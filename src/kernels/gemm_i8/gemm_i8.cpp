@@ -18,7 +18,7 @@ namespace {
 constexpr std::array kVariants = {
     Variant{Isa::scalar, 4, 1, tile_scalar, epilogue_scalar},
     Variant{Isa::avx2, 12, 4, tile_avx2, epilogue_avx2},
-    Variant{Isa::avxvnni, 8, 2, tile_avxvnni, epilogue_avx2},
+    Variant{Isa::avxvnni, 12, 4, tile_avxvnni, epilogue_avx2},
     Variant{Isa::avx512vnni, 12, 8, tile_avx512vnni, epilogue_avx512},
     Variant{Isa::amx, kAmxTileRows, kAmxTilePanels, tile_amx, epilogue_avx512},
 };

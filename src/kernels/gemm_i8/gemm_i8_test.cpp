@@ -96,6 +96,7 @@ void PrintTo(const NamedTile& t, std::ostream* os) { *os << t.name; }
 std::vector<NamedTile> tiles() {
   std::vector<NamedTile> all;
   for (const Variant& v : variants()) all.push_back({std::string(isa_name(v.isa)), v.isa, v.tile});
+  all.push_back({"avxvnni_emulated", Isa::avx2, tile_avxvnni_emulated});
   all.push_back({"amx_emulated", Isa::scalar, tile_amx_emulated});
   return all;
 }

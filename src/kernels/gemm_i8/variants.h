@@ -14,7 +14,10 @@ SHORTHAND_GEMM_I8_TILE(tile_avx2);
 SHORTHAND_GEMM_I8_TILE(tile_avxvnni);
 SHORTHAND_GEMM_I8_TILE(tile_avx512vnni);
 SHORTHAND_GEMM_I8_TILE(tile_amx);
-SHORTHAND_GEMM_I8_TILE(tile_amx_emulated);  // the source of tile_amx over a software tile unit
+
+// The sources of tile_avxvnni and tile_amx over instructions that other machines have. Built into the tests.
+SHORTHAND_GEMM_I8_TILE(tile_avxvnni_emulated);  // AVX2
+SHORTHAND_GEMM_I8_TILE(tile_amx_emulated);      // scalar
 
 void epilogue_scalar(const int32_t* sums, size_t stride, int rows, int columns, const TileEpilogue& t);
 void epilogue_avx2(const int32_t* sums, size_t stride, int rows, int columns, const TileEpilogue& t);

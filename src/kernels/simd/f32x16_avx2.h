@@ -34,6 +34,11 @@ SHORTHAND_INLINE F32x16 mul(F32x16 a, F32x16 b) { return {_mm256_mul_ps(a.lo, b.
 SHORTHAND_INLINE F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
   return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
 }
+SHORTHAND_INLINE F32x16 in_order(F32x16 a) {
+  SHORTHAND_IN_ORDER(a.lo);
+  SHORTHAND_IN_ORDER(a.hi);
+  return a;
+}
 // Of two lanes that do not compare, both pick b's: put what may be NaN first.
 SHORTHAND_INLINE F32x16 min(F32x16 a, F32x16 b) { return {_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)}; }
 SHORTHAND_INLINE F32x16 max(F32x16 a, F32x16 b) { return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)}; }

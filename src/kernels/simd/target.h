@@ -33,8 +33,8 @@
 #define SHORTHAND_UNROLL SHORTHAND_PRAGMA(GCC unroll 64)
 #endif
 
-// After a vector has been computed: GCC 12 otherwise gathers the products of a whole loop body before it adds the first,
-// and has too few registers for them.
+// After a vector has been computed: GCC 12 otherwise gathers the products of a whole loop body before it adds the
+// first, and has too few registers for them.
 #define SHORTHAND_IN_ORDER(vector) __asm__("" : "+x"(vector))
 
 #define SHORTHAND_INLINE static inline __attribute__((always_inline, unused))
