@@ -29,114 +29,11 @@ size_t head_elements(int capacity) { return size(capacity) * kHeadDim; }
 // Keys that row r sees.
 int visible_keys(const Rows& rows, int r) { return rows.causal ? rows.keys - (rows.rows - 1 - r) : rows.keys; }
 
-// Hands out consecutive arrays, each on a 64-byte boundary.
-class Layout {
- public:
-  explicit Layout(std::byte* memory) : memory_(memory) {}
-  template <class T>
-  T* next(size_t count) {
-    T* here = reinterpret_cast<T*>(memory_ + used_);
-    used_ = round_up(used_ + count * sizeof(T), kAlignment);
-    return here;
-  }
-  size_t used() const { return used_; }
-
- private:
-  std::byte* memory_;
-  size_t used_ = 0;
-};
-
-Int8Cache lay_out_int8(Layout& layout, int heads, int capacity) {
-  assert(capacity % kKeyAlign == 0 && capacity <= kMaxKeys);
-  Int8Cache c{heads, capacity, nullptr, nullptr, nullptr, nullptr, nullptr};
-  c.keys = layout.next<int8_t>(size(heads) * head_elements(capacity));
-  c.values = layout.next<int8_t>(size(heads) * head_elements(capacity));
-  c.key_scales = layout.next<float>(size(heads) * size(capacity));
-  c.key_bias = layout.next<int32_t>(size(heads) * size(capacity));
-  c.value_scales = layout.next<float>(size(heads) * size(capacity));
-  return c;
-}
-
-FloatCache lay_out_float(Layout& layout, int heads, int capacity) {
-  assert(capacity % kKeyAlign == 0 && capacity <= kMaxKeys);
-  FloatCache c{heads, capacity, nullptr, nullptr};
-  c.keys = layout.next<float>(size(heads) * head_elements(capacity));
-  c.values = layout.next<float>(size(heads) * head_elements(capacity));
-  return c;
-}
-
 }  // namespace
 
 std::span<const Variant> variants() { return kVariants; }
 
 const Variant& choose(Isa cap) { return choose_variant(kVariants, cap); }
-
-size_t int8_cache_bytes(int heads, int capacity) {
-  Layout layout(nullptr);
-  lay_out_int8(layout, heads, capacity);
-  return layout.used();
-}
-
-Int8Cache int8_cache_in(std::byte* memory, int heads, int capacity) {
-  Layout layout(memory);
-  return lay_out_int8(layout, heads, capacity);
-}
-
-size_t float_cache_bytes(int heads, int capacity) {
-  Layout layout(nullptr);
-  lay_out_float(layout, heads, capacity);
-  return layout.used();
-}
-
-FloatCache float_cache_in(std::byte* memory, int heads, int capacity) {
-  Layout layout(memory);
-  return lay_out_float(layout, heads, capacity);
-}
-
-void store(const rowwise::Variant& rowwise, const Int8Cache& cache, int first, const float* k, size_t k_stride,
-           const float* v, size_t v_stride, int rows) {
-  assert(first >= 0 && first + rows <= cache.capacity);
-  for (int r = 0; r < rows; ++r) {
-    const int key = first + r;
-    for (int h = 0; h < cache.heads; ++h) {
-      uint8_t bytes[kHeadDim];
-      const size_t at = size(h) * size(cache.capacity) + size(key);
-      int8_t* keys = cache.keys + size(h) * head_elements(cache.capacity);
-      int8_t* values = cache.values + size(h) * head_elements(cache.capacity);
-
-      rowwise.quantise(k + size(r) * k_stride + h * kHeadDim, 0, 1, kHeadDim, kHeadDim,
-                       {bytes, 0, cache.key_scales + at, 0});
-      int sum = 0;
-      for (uint8_t& b : bytes) {
-        b ^= 0x80;  // q + 128 -> q
-        sum += static_cast<int8_t>(b);
-      }
-      cache.key_bias[at] = sum * gemm_i8::kBias;
-      for (int i = 0; i < kHeadDim; i += 4) std::memcpy(keys + gemm_i8::panel_offset(key, i, kHeadDim), bytes + i, 4);
-
-      rowwise.quantise(v + size(r) * v_stride + h * kHeadDim, 0, 1, kHeadDim, kHeadDim,
-                       {bytes, 0, cache.value_scales + at, 0});
-      for (int i = 0; i < kHeadDim; ++i) {
-        values[gemm_i8::panel_offset(i, key, cache.capacity)] = static_cast<int8_t>(bytes[i] ^ 0x80);
-      }
-    }
-  }
-}
-
-void store(const FloatCache& cache, int first, const float* k, size_t k_stride, const float* v, size_t v_stride,
-           int rows) {
-  assert(first >= 0 && first + rows <= cache.capacity);
-  for (int r = 0; r < rows; ++r) {
-    for (int h = 0; h < cache.heads; ++h) {
-      float* keys = cache.keys + size(h) * head_elements(cache.capacity);
-      float* values = cache.values + size(h) * head_elements(cache.capacity);
-      for (int i = 0; i < kHeadDim; ++i) {
-        keys[gemm_f32::panel_offset(first + r, i, kHeadDim)] = k[size(r) * k_stride + size(h * kHeadDim + i)];
-        values[gemm_f32::panel_offset(i, first + r, cache.capacity)] = v[size(r) * v_stride + size(h * kHeadDim + i)];
-      }
-    }
-  }
-}
 
 void attend(const Int8Kernels& kernels, const Int8Cache& cache, int head, const Rows& all, Scratch& scratch) {
   const int padded = static_cast<int>(round_up(size(all.keys), kKeyAlign));
