@@ -56,9 +56,11 @@ static SoftmaxSums softmax_sums_body(const float* x, int n) {
   if (left) largest = max(load_first(x + whole, left, nothing), largest);
   SoftmaxSums s{join_max(largest), 0, 0};
   if (!(s.max > -infinity)) return {-infinity, 0, 0};
-  while (x[s.argmax] != s.max) ++s.argmax;
-  s.max = x[s.argmax];  // of two zeros the first
   const F32x16 m = splat(s.max);
+  while (s.argmax < whole && first_equal(load(x + s.argmax), m) == 16) s.argmax += 16;
+  s.argmax +=
+      s.argmax < whole ? first_equal(load(x + s.argmax), m) : first_equal(load_first(x + whole, left, nothing), m);
+  s.max = x[s.argmax];  // of two zeros the first
   F32x16 sum = splat(0.0f);
   for (int i = 0; i < whole; i += 16) sum = add(sum, exp(sub(load(x + i), m)));
   if (left) sum = add(sum, exp(sub(load_first(x + whole, left, nothing), m)));

@@ -50,6 +50,12 @@ SHORTHAND_INLINE F32x16 round(F32x16 a) {
   constexpr int mode = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
   return {_mm256_round_ps(a.lo, mode), _mm256_round_ps(a.hi, mode)};
 }
+// the first lane where a == b, or 16
+SHORTHAND_INLINE int first_equal(F32x16 a, F32x16 b) {
+  const int lo = _mm256_movemask_ps(_mm256_cmp_ps(a.lo, b.lo, _CMP_EQ_OQ));
+  const int hi = _mm256_movemask_ps(_mm256_cmp_ps(a.hi, b.hi, _CMP_EQ_OQ));
+  return __builtin_ctz(static_cast<unsigned>(lo | hi << 8) | 1u << 16);
+}
 // value where test >= bound, else 0
 SHORTHAND_INLINE F32x16 zero_unless_ge(F32x16 value, F32x16 test, F32x16 bound) {
   return {_mm256_and_ps(_mm256_cmp_ps(test.lo, bound.lo, _CMP_GE_OQ), value.lo),

@@ -30,6 +30,10 @@ SHORTHAND_INLINE F32x16 abs(F32x16 a) { return {_mm512_abs_ps(a.v)}; }
 SHORTHAND_INLINE F32x16 round(F32x16 a) {
   return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
 }
+// the first lane where a == b, or 16
+SHORTHAND_INLINE int first_equal(F32x16 a, F32x16 b) {
+  return __builtin_ctz(static_cast<unsigned>(_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)) | 1u << 16);
+}
 // value where test >= bound, else 0
 SHORTHAND_INLINE F32x16 zero_unless_ge(F32x16 value, F32x16 test, F32x16 bound) {
   return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(test.v, bound.v, _CMP_GE_OQ), value.v)};
