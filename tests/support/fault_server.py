@@ -90,8 +90,10 @@ class Server(socketserver.ThreadingTCPServer):  # http.server's own asks the nam
 def main():
     server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    threading.Timer(600, lambda: os._exit(0)).start()
-    print(server.server_address[1], flush=True)
+    end = threading.Timer(600, lambda: os._exit(0))
+    end.daemon = True
+    end.start()
+    os.write(1, b"%d\n" % server.server_address[1])  # in one piece: who reads it may close the pipe after that
     sys.stdin.read()
     os._exit(0)
 
