@@ -16,7 +16,7 @@
 #include "support/fault_server.h"
 #include "support/temporary_directory.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 namespace fs = std::filesystem;
@@ -527,4 +527,4 @@ TEST(PullOptionsTest, EnvironmentIsRead) {
 }
 
 }  // namespace
-}  // namespace shorthand::model
+}  // namespace shorthand

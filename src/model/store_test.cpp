@@ -11,7 +11,7 @@
 #include "model/catalog.h"
 #include "support/temporary_directory.h"
 
-namespace shorthand::model {
+namespace shorthand {
 namespace {
 
 namespace fs = std::filesystem;
@@ -156,4 +156,4 @@ TEST(CatalogTest, NamesAndAliases) {
 }
 
 }  // namespace
-}  // namespace shorthand::model
+}  // namespace shorthand
