@@ -33,7 +33,7 @@ constexpr double sine_of_turn(int k, int n) { return cosine_of_turn(4 * (k % n) 
 struct Window {
   float at[kFft];
 };
-inline constexpr Window kWindow = [] {
+constexpr Window kWindow = [] {
   Window w{};
   for (int n = 0; n < kFft; ++n) w.at[n] = static_cast<float>(0.5 - 0.5 * cosine_of_turn(n, kFft));
   return w;
@@ -58,7 +58,7 @@ constexpr Turns<N, K> make_turns() {
 }
 inline constexpr int kK16 = 9, kK25 = 13;  // outputs computed; the others are their conjugates or pair partners
 inline constexpr auto kTurns16 = make_turns<16, kK16>();
-inline constexpr auto kTurns25 = make_turns<25, kK25>();
+constexpr auto kTurns25 = make_turns<25, kK25>();
 
 // The sample of the frame that is input n1 of the 16-point DFT number n2.
 constexpr int sample_of(int n1, int n2) { return (25 * n1 + 16 * n2) % kFft; }
@@ -73,7 +73,7 @@ constexpr int bin_of(int k1, int k2) {
 struct BinTable {
   int16_t at[kK16][25];
 };
-inline constexpr BinTable kBinOf = [] {
+constexpr BinTable kBinOf = [] {
   BinTable bins{};
   for (int k1 = 0; k1 < kK16; ++k1) {
     for (int k2 = 0; k2 < 25; ++k2) bins.at[k1][k2] = static_cast<int16_t>(bin_of(k1, k2));

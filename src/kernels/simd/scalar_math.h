@@ -47,8 +47,9 @@ inline float gelu_scalar(float x) {
   return (x > 0.0f ? x : 0.0f) - g;
 }
 
-// Natural logarithm of a positive, normal number, within an ULP of double precision, by arithmetic alone: the library's picks
-// its code by processor. x = 2^e m, m in [sqrt(1/2), sqrt(2)); ln m = 2 artanh(s), s = (m - 1) / (m + 1), as a power series.
+// Natural logarithm of a positive, normal number, within an ULP of double precision, by arithmetic alone: the library's
+// picks its code by processor. x = 2^e m, m in [sqrt(1/2), sqrt(2)); ln m = 2 artanh(s), s = (m - 1) / (m + 1), as a
+// power series.
 inline double log_scalar(double x) {
   int e = 0;
   double m = std::frexp(x, &e);
