@@ -5,11 +5,11 @@
 #include <algorithm>
 
 #include "audio/recording.h"
+#include "base/npy.h"
 #include "cli.h"
 #include "compute.h"
 #include "engine/piece_mel.h"
 #include "model/decoder.h"
-#include "npy.h"
 
 namespace shorthand::cli {
 namespace {

@@ -5,10 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
+#include <random>
 #include <set>
 #include <vector>
 
@@ -57,6 +59,23 @@ TEST(ThreadPoolTest, EveryPartRunsOnceAndNoThreadNumberOverlaps) {
       for (const auto& c : calls) EXPECT_EQ(c.load(), 1);
       EXPECT_FALSE(overlap.load());
     }
+  }
+}
+
+// Jobs so short that most workers come too late: each must find its own job's parts, or none.
+TEST(ThreadPoolTest, LateWorkersTakeNoPartOfAnotherJob) {
+  ThreadPool pool(5);
+  std::mt19937 random(1);
+  for (int job = 0; job < 20000; ++job) {
+    const int parts = 2 + static_cast<int>(random() % 7);
+    std::array<std::atomic<int>, 8> calls{};
+    std::atomic<bool> stranger = false;
+    pool.run(parts, [&, job](int part, int) {
+      if (part >= parts) stranger = true;
+      calls[static_cast<size_t>(part)].fetch_add(1 + job);
+    });
+    ASSERT_FALSE(stranger);
+    for (int p = 0; p < parts; ++p) ASSERT_EQ(calls[static_cast<size_t>(p)].load(), 1 + job);
   }
 }
 

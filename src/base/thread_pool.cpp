@@ -12,6 +12,8 @@ namespace {
 // Spinning is bounded, so that an idle engine uses no processor time: about 50 us, then the kernel's futex.
 constexpr int kSpins = 2000;
 
+constexpr uint32_t kClosed = 0xffffffff;  // a part that no job has
+
 template <class T>
 void wait_while_equal(const std::atomic<T>& word, T old) {
   for (int i = 0; i < kSpins; ++i) {
@@ -40,24 +42,32 @@ void ThreadPool::run(int parts, FunctionRef<void(int, int)> body) {
     for (int p = 0; p < parts; ++p) body(p, 0);
     return;
   }
-  body_ = &body;
-  parts_ = parts;
-  next_part_.store(0, std::memory_order_relaxed);
-  running_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-  job_.fetch_add(1, std::memory_order_release);
+  const uint64_t job = job_.load(std::memory_order_relaxed) + 1;  // written under turn_ only
+  const auto count = static_cast<uint32_t>(parts);
+  ticket_.store(job << 32 | kClosed);  // nothing may be claimed while the job is described
+  parts_.store(count, std::memory_order_relaxed);
+  body_.store(&body, std::memory_order_relaxed);
+  done_.store(0, std::memory_order_relaxed);
+  ticket_.store(job << 32, std::memory_order_release);
+  job_.store(static_cast<uint32_t>(job), std::memory_order_release);
   job_.notify_all();
   take_parts(0);
-  // Every worker has to leave the job before its description may be written again.
-  for (int left = running_.load(std::memory_order_acquire); left != 0;
-       left = running_.load(std::memory_order_acquire)) {
-    wait_while_equal(running_, left);
+  for (uint32_t done = done_.load(std::memory_order_acquire); done != count;
+       done = done_.load(std::memory_order_acquire)) {
+    wait_while_equal(done_, done);
   }
 }
 
 void ThreadPool::take_parts(int thread) {
-  for (int p = next_part_.fetch_add(1, std::memory_order_relaxed); p < parts_;
-       p = next_part_.fetch_add(1, std::memory_order_relaxed)) {
-    (*body_)(p, thread);
+  for (;;) {
+    uint64_t ticket = ticket_.load(std::memory_order_acquire);
+    const auto part = static_cast<uint32_t>(ticket);
+    const uint32_t parts = parts_.load(std::memory_order_relaxed);
+    const auto* body = body_.load(std::memory_order_relaxed);
+    if (part >= parts) return;
+    if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
+    (*body)(static_cast<int>(part), thread);
+    if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == parts) done_.notify_all();
   }
 }
 
@@ -68,7 +78,6 @@ void ThreadPool::work(int thread) {
     seen = job_.load(std::memory_order_acquire);
     if (stopping_.load(std::memory_order_relaxed)) return;
     take_parts(thread);
-    if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1) running_.notify_all();
   }
 }
 

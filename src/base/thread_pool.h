@@ -3,7 +3,7 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -51,11 +51,14 @@ class ThreadPool {
 
   std::mutex turn_;  // one run() at a time
   std::vector<std::thread> workers_;
-  const FunctionRef<void(int, int)>* body_ = nullptr;
-  int parts_ = 0;
-  std::atomic<int> next_part_{0};
-  std::atomic<int> running_{0};   // workers that have not finished the present job
-  std::atomic<uint32_t> job_{0};  // counts jobs; workers wait for it to change
+  // The present job. A part is claimed by raising the ticket from (job, part) to (job, part + 1); whoever succeeds has
+  // read the parts and the body of that very job, and run() does not return before the claimed parts are done. So
+  // nobody waits for a worker that comes too late to find any.
+  std::atomic<uint64_t> ticket_{0};  // job << 32 | next part
+  std::atomic<uint32_t> parts_{0};
+  std::atomic<const FunctionRef<void(int, int)>*> body_{nullptr};
+  std::atomic<uint32_t> done_{0};  // parts
+  std::atomic<uint32_t> job_{0};   // counts jobs; workers wait for it to change
   std::atomic<bool> stopping_{false};
 };
 

@@ -53,9 +53,10 @@ void Encoder::run(std::span<const float> mel, EncoderOutput& out) {
   assert(mel.size() == size(2 * positions_) * size(weights_.config.n_mels));
   assert(out.positions == positions_ && out.width == width_);
   stem(mel);
-  for (const EncoderBlock& block : weights_.encoder) {
-    keys_and_values(block);
-    attend_and_transform(block);
+  for (size_t layer = 0; layer < weights_.encoder.size(); ++layer) {
+    keys_and_values(weights_.encoder[layer]);
+    attend_and_transform(weights_.encoder[layer]);
+    if (after_layer) after_layer(static_cast<int>(layer), x_.span());
   }
   const Norm& ln = weights_.ln_post;
   for_blocks(*context_.pool, positions_, [&](int first, int rows, size_t) {

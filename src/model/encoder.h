@@ -2,6 +2,7 @@
 // Log-mel to the encoder's output.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -31,6 +32,9 @@ class Encoder {
 
   // mel: [2 * n_audio_ctx, n_mels], a row a frame. out must have been made for this model.
   void run(std::span<const float> mel, EncoderOutput& out);
+
+  // Called with the residual stream [positions, width] after each layer, where it is set: for those who measure.
+  std::function<void(int layer, std::span<const float> x)> after_layer;
 
  private:
   struct Thread {  // scratch of one thread, for a block of rows

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "npy.h"
+#include "base/npy.h"
 
 #include <fmt/format.h>
 
+#include <charconv>
+#include <cstring>
 #include <string>
 
 #include "base/byte_reader.h"
 #include "base/file.h"
 
-namespace shorthand::cli {
+namespace shorthand {
 namespace {
 
 constexpr std::string_view kMagic{"\x93NUMPY\x01\x00", 8};
@@ -39,6 +41,36 @@ Result<void> write_npy(const std::filesystem::path& path, std::span<const int32_
   return write_array(path, "<i4", std::as_bytes(values), shape);
 }
 
+Result<FloatArray> read_npy_floats(const std::filesystem::path& path) {
+  const MappedFile file = SHORTHAND_TRY(MappedFile::open(path));
+  const Error wrong = bad_input(fmt::format("{}: not a row-major .npy array of float32", path.string()));
+  ByteReader in(file.bytes());
+  if (in.take_text(kMagic.size()) != kMagic) return wrong;
+  const std::string_view header = in.take_text(in.read<uint16_t>());
+  const size_t open = header.find('('), close = header.find(')');
+  if (in.failed() || header.find("'<f4'") == std::string_view::npos || open == std::string_view::npos ||
+      header.find("'fortran_order': False") == std::string_view::npos || close == std::string_view::npos)
+    return wrong;
+  FloatArray array;
+  size_t count = 1;
+  for (const char *at = header.data() + open + 1, *end = header.data() + close; at < end;) {
+    size_t size = 0;
+    const auto [after, error] = std::from_chars(at, end, size);
+    if (error == std::errc()) {
+      array.shape.push_back(size);
+      if (size != 0 && count > in.remaining() / size) return wrong;
+      count *= size;
+      at = after;
+    } else {
+      ++at;  // a comma or a space
+    }
+  }
+  if (in.remaining() != count * sizeof(float)) return wrong;
+  array.values.resize(count);
+  std::memcpy(array.values.data(), file.bytes().data() + (file.bytes().size() - in.remaining()), count * sizeof(float));
+  return array;
+}
+
 Result<std::vector<int>> read_npy_ids(const std::filesystem::path& path) {
   const MappedFile file = SHORTHAND_TRY(MappedFile::open(path));
   const Error wrong = bad_input(fmt::format("{}: not a one-dimensional .npy array of int32 or int64", path.string()));
@@ -54,4 +86,4 @@ Result<std::vector<int>> read_npy_ids(const std::filesystem::path& path) {
   return ids;
 }
 
-}  // namespace shorthand::cli
+}  // namespace shorthand

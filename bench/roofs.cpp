@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "roofs.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "base/aligned.h"
+#include "base/clock.h"
+#include "kernels/simd/target.h"
+
+SHORTHAND_TARGET_AVX512VNNI
+namespace {
+
+// Sixteen independent chains, no two alike, lest the compiler make one of them: more than any of these instructions
+// takes cycles times how many start in one.
+constexpr int kChains = 16;
+
+void dot_zmm(int n, void* out) {
+  __m512i acc[kChains], a = _mm512_set1_epi32(0x01020304);
+  SHORTHAND_UNROLL for (int c = 0; c < kChains; ++c) acc[c] = _mm512_set1_epi32(c);
+  for (int i = 0; i < n; ++i) {
+    SHORTHAND_UNROLL for (int c = 0; c < kChains; ++c) acc[c] = _mm512_dpbusd_epi32(acc[c], a, a);
+    __asm__("" : "+v"(a));
+  }
+  SHORTHAND_UNROLL for (int c = 0; c < kChains; ++c) _mm512_storeu_si512(static_cast<__m512i*>(out) + c, acc[c]);
+}
+
+void fma_zmm(int n, void* out) {
+  __m512 acc[kChains], a = _mm512_set1_ps(1e-9f);
+  SHORTHAND_UNROLL for (int c = 0; c < kChains; ++c) acc[c] = _mm512_set1_ps(static_cast<float>(c));
+  for (int i = 0; i < n; ++i) {
+    SHORTHAND_UNROLL for (int c = 0; c < kChains; ++c) acc[c] = _mm512_fmadd_ps(a, a, acc[c]);
+    __asm__("" : "+v"(a));
+  }
+  SHORTHAND_UNROLL for (int c = 0; c < kChains; ++c) _mm512_storeu_ps(static_cast<float*>(out) + 16 * c, acc[c]);
+}
+
+}  // namespace
+SHORTHAND_TARGET_END
+
+SHORTHAND_TARGET_AVX2
+namespace {
+
+constexpr int kNarrowChains = 12;  // of sixteen registers
+
+void madd_ymm(int n, void* out) {
+  __m256i acc[kNarrowChains], a = _mm256_set1_epi32(0x00010002);
+  SHORTHAND_UNROLL for (int c = 0; c < kNarrowChains; ++c) acc[c] = _mm256_set1_epi32(c);
+  for (int i = 0; i < n; ++i) {
+    SHORTHAND_UNROLL for (int c = 0; c < kNarrowChains; ++c) {
+      acc[c] = _mm256_add_epi32(acc[c], _mm256_madd_epi16(a, acc[c]));  // of its own sum: twelve products, not one
+    }
+  }
+  SHORTHAND_UNROLL for (int c = 0; c < kNarrowChains; ++c) _mm256_storeu_si256(static_cast<__m256i*>(out) + c, acc[c]);
+}
+
+void fma_ymm(int n, void* out) {
+  __m256 acc[kNarrowChains], a = _mm256_set1_ps(1e-9f);
+  SHORTHAND_UNROLL for (int c = 0; c < kNarrowChains; ++c) acc[c] = _mm256_set1_ps(static_cast<float>(c));
+  for (int i = 0; i < n; ++i) {
+    SHORTHAND_UNROLL for (int c = 0; c < kNarrowChains; ++c) acc[c] = _mm256_fmadd_ps(a, a, acc[c]);
+    __asm__("" : "+x"(a));
+  }
+  SHORTHAND_UNROLL for (int c = 0; c < kNarrowChains; ++c) _mm256_storeu_ps(static_cast<float*>(out) + 8 * c, acc[c]);
+}
+
+// Reads whole lines in four streams' worth of independent sums.
+void read_ymm(const std::byte* from, size_t bytes, void* out) {
+  __m256i acc[4] = {};
+  for (size_t i = 0; i < bytes; i += 128) {
+    SHORTHAND_UNROLL for (int c = 0; c < 4; ++c) {
+      acc[c] = _mm256_add_epi32(acc[c], _mm256_load_si256(reinterpret_cast<const __m256i*>(from + i + c * 32)));
+    }
+  }
+  SHORTHAND_UNROLL for (int c = 0; c < 4; ++c) _mm256_storeu_si256(static_cast<__m256i*>(out) + c, acc[c]);
+}
+
+}  // namespace
+SHORTHAND_TARGET_END
+
+SHORTHAND_TARGET_AVXVNNI
+namespace {
+
+void dot_ymm(int n, void* out) {
+  __m256i acc[kNarrowChains], a = _mm256_set1_epi32(0x01020304);
+  SHORTHAND_UNROLL for (int c = 0; c < kNarrowChains; ++c) acc[c] = _mm256_set1_epi32(c);
+  for (int i = 0; i < n; ++i) {
+    SHORTHAND_UNROLL for (int c = 0; c < kNarrowChains; ++c) acc[c] = _mm256_dpbusd_avx_epi32(acc[c], a, a);
+    __asm__("" : "+x"(a));
+  }
+  SHORTHAND_UNROLL for (int c = 0; c < kNarrowChains; ++c) _mm256_storeu_si256(static_cast<__m256i*>(out) + c, acc[c]);
+}
+
+}  // namespace
+SHORTHAND_TARGET_END
+
+SHORTHAND_TARGET_AMX
+namespace {
+
+struct alignas(64) TileConfiguration {
+  uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  uint16_t bytes_a_row[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+// Four accumulators, two tiles of A, two of B: the block that the product uses, without its loads.
+void dot_tiles(int n, void* out) {
+  const TileConfiguration configuration;
+  _tile_loadconfig(&configuration);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_zero(4);
+  _tile_zero(5);
+  _tile_zero(6);
+  _tile_zero(7);
+  for (int i = 0; i < n; ++i) {
+    _tile_dpbusd(0, 4, 6);
+    _tile_dpbusd(1, 4, 7);
+    _tile_dpbusd(2, 5, 6);
+    _tile_dpbusd(3, 5, 7);
+  }
+  _tile_stored(0, out, 64);
+  _tile_release();
+}
+
+}  // namespace
+SHORTHAND_TARGET_END
+
+namespace shorthand::bench {
+namespace {
+
+// Wall seconds of body(thread) on `threads` threads that start together, the last to finish counting.
+template <class Body>
+double seconds_together(int threads, const Body& body) {
+  std::atomic<int> ready{0};
+  std::atomic<bool> go{false};
+  std::vector<std::thread> all;
+  for (int t = 0; t < threads; ++t) {
+    all.emplace_back([&, t] {
+      ++ready;
+      while (!go) std::this_thread::yield();
+      body(t);
+    });
+  }
+  while (ready < threads) std::this_thread::yield();
+  const Stopwatch watch;
+  go = true;
+  for (std::thread& t : all) t.join();
+  return watch.elapsed_ms() / 1000;
+}
+
+// The best of many short runs: a roof is what the machine can do, not what it did while others ran.
+template <class Body>
+double shortest(int runs, int threads, const Body& body) {
+  double best = seconds_together(threads, body);
+  for (int i = 1; i < runs; ++i) best = std::min(best, seconds_together(threads, body));
+  return best;
+}
+
+double register_loop(void (*loop)(int, void*), double macs_a_step, int threads) {
+  const int steps = std::max(1, static_cast<int>(2e9 / macs_a_step));  // some milliseconds
+  const double seconds = shortest(12, threads, [&](int) {
+    alignas(64) std::byte out[kChains * 64] = {};
+    loop(steps, out);
+    __asm__ volatile("" : : "r"(out) : "memory");
+  });
+  return macs_a_step * steps * threads / seconds;
+}
+
+double measured_macs(Isa isa, bool floats, int threads) {
+  if (!isa_supported(isa)) return 0;
+  switch (isa) {
+    case Isa::amx:
+      return floats ? register_loop(fma_zmm, kChains * 16, threads)
+                    : register_loop(dot_tiles, 4 * 16 * 16 * 64, threads);
+    case Isa::avx512vnni:
+      return floats ? register_loop(fma_zmm, kChains * 16, threads) : register_loop(dot_zmm, kChains * 64, threads);
+    case Isa::avxvnni:
+      return floats ? register_loop(fma_ymm, kNarrowChains * 8, threads)
+                    : register_loop(dot_ymm, kNarrowChains * 32, threads);
+    case Isa::avx2:
+      return floats ? register_loop(fma_ymm, kNarrowChains * 8, threads)
+                    : register_loop(madd_ymm, kNarrowChains * 16, threads);
+    case Isa::scalar: return 0;
+  }
+  return 0;
+}
+
+}  // namespace
+
+double Roofs::int8_macs(Isa isa, int threads) {
+  double& known = macs_[{2 * static_cast<int>(isa), threads}];
+  if (known == 0) known = measured_macs(isa, false, threads);
+  return known;
+}
+
+double Roofs::float_macs(Isa isa, int threads) {
+  double& known = macs_[{2 * static_cast<int>(isa) + 1, threads}];
+  if (known == 0) known = measured_macs(isa, true, threads);
+  return known;
+}
+
+double Roofs::read_bytes(size_t buffer_bytes, int threads) {
+  double& known = reads_[{buffer_bytes, threads}];
+  if (known != 0 || !isa_supported(Isa::avx2)) return known;
+  AlignedBuffer<std::byte> buffer(buffer_bytes);
+  std::ranges::fill(buffer.span(), std::byte{1});  // pages of zeros may all be one page
+  const size_t part = buffer_bytes / static_cast<size_t>(threads) / 128 * 128;
+  const int turns = static_cast<int>(std::clamp<size_t>((size_t{64} << 20) / buffer_bytes, 1, 4096));  // start costs
+  const int runs = static_cast<int>(std::clamp<size_t>((size_t{2} << 30) / buffer_bytes, 6, 12));
+  const double seconds = shortest(runs, threads, [&](int t) {
+    alignas(64) std::byte out[4 * 32];
+    for (int i = 0; i < turns; ++i) {
+      read_ymm(buffer.data() + static_cast<size_t>(t) * part, part, out);
+      __asm__ volatile("" : : "r"(out) : "memory");  // the sums are wanted, and the buffer may have changed
+    }
+  });
+  return known = static_cast<double>(part) * threads * turns / seconds;
+}
+
+Work work_of(const Config& c) {
+  const double d = c.n_audio_state, positions = c.n_audio_ctx, dt = c.n_text_state;
+  const double stem = 2 * positions * d * 3 * c.n_mels + positions * d * 3 * d;
+  const double layer = 12 * d * d * positions + 2 * positions * positions * d;
+  const double cross = 2 * dt * d * positions * c.n_text_layer;
+  const double weights = 14 * dt * dt * c.n_text_layer + dt * c.n_vocab;
+  const double cross_keys = 2 * positions * dt * c.n_text_layer;
+  return {2 * (stem + layer * c.n_audio_layer + cross), 2 * (weights + cross_keys), weights, cross_keys};
+}
+
+double roof_ms(const Work& work, int windows, int tokens_a_window, int batch, double int8_macs, double read_bytes) {
+  const double ops = windows * (work.encoder_ops + tokens_a_window * work.token_ops);
+  const double batches = static_cast<double>((windows + batch - 1) / batch);
+  const double bytes = tokens_a_window * (batches * work.weight_bytes + windows * work.cross_bytes);
+  return 1000 * (ops / (2 * int8_macs) + bytes / read_bytes);
+}
+
+}  // namespace shorthand::bench
