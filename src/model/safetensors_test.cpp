@@ -453,6 +453,12 @@ TEST(HuggingFaceTest, TokenizerJsonServesAlone) {
   c = d.open();
   ASSERT_TRUE(c.ok()) << c.error().message;
   EXPECT_EQ(c->pieces, d.source->pieces);
+  // ... and with all the others
+  d.vocab["<|startoftranscript|>"] = c->pieces.size() + 1;
+  c = d.open();
+  ASSERT_TRUE(c.ok()) << c.error().message;
+  EXPECT_EQ(c->pieces, d.source->pieces);
+  EXPECT_EQ(c->special_ids.at("<|startoftranscript|>"), static_cast<int>(c->pieces.size()) + 1);
 }
 
 TEST(HuggingFaceTest, VocabulariesMayLie) {
@@ -463,18 +469,23 @@ TEST(HuggingFaceTest, VocabulariesMayLie) {
     return c.ok() ? std::string("ok") : c.error().message;
   };
   EXPECT_EQ(message([](Directory&) {}), "ok");
-  EXPECT_THAT(message([](Directory& d) { d.vocab.erase("ing"); }), HasSubstr("no token has id 257"));
-  EXPECT_THAT(message([](Directory& d) { d.vocab["ing"] = 3; }), HasSubstr("two tokens have id 3"));
-  EXPECT_THAT(message([](Directory& d) { d.vocab["x y"] = 3; }), HasSubstr("not spelled in the byte alphabet"));
-  EXPECT_THAT(message([](Directory& d) { d.vocab["\xe2\x82\xac"] = 3; }),
-              HasSubstr("not spelled in the byte alphabet"));
-  EXPECT_THAT(message([](Directory& d) { d.vocab["ing"] = -3; }), HasSubstr("no id below"));
-  EXPECT_THAT(message([](Directory& d) { d.vocab["ing"] = 1 << 20; }), HasSubstr("no id below"));
-  EXPECT_THAT(message([](Directory& d) { d.vocab["ing"] = "a"; }), HasSubstr("no id below"));
-  EXPECT_THAT(message([](Directory& d) { d.vocab = json::array(); }), HasSubstr("no tokens"));
+  EXPECT_THAT(message([](Directory& d) { d.vocab.erase("ing"); }), HasSubstr("has the id 258"));
+  EXPECT_THAT(message([](Directory& d) { d.vocab["ing"] = 3; }), HasSubstr("has the id 3"));
+  EXPECT_THAT(message([](Directory& d) { d.vocab.erase("ing"), d.vocab["x y"] = 257; }),
+              HasSubstr("does not spell bytes"));
+  EXPECT_THAT(message([](Directory& d) { d.vocab.erase("ing"), d.vocab["\xe2\x82\xac"] = 257; }),
+              HasSubstr("does not spell bytes"));
+  EXPECT_THAT(message([](Directory& d) { d.vocab["ing"] = -3; }), HasSubstr("is not a number from 0"));
+  EXPECT_THAT(message([](Directory& d) { d.vocab["ing"] = 1 << 20; }), HasSubstr("has the id 1048576"));
+  EXPECT_THAT(message([](Directory& d) { d.vocab["ing"] = "a"; }), HasSubstr("is not a number from 0"));
+  EXPECT_THAT(message([](Directory& d) { d.vocab = json::array(); }), HasSubstr("not an object of tokens"));
   EXPECT_THAT(message([](Directory& d) { d.vocab = nullptr; }), HasSubstr("neither vocab.json nor tokenizer.json"));
   EXPECT_THAT(message([](Directory& d) { d.added = nullptr; }), HasSubstr("has no <|endoftext|>"));
-  EXPECT_THAT(message([](Directory& d) { d.added["<|endoftext|>"] = 0; }), HasSubstr("no text is left"));
+  EXPECT_THAT(message([](Directory& d) { d.added["<|endoftext|>"] = 0; }), HasSubstr("do not belong together"));
+  EXPECT_THAT(message([](Directory& d) { d.vocab["<|endoftext|>"] = 259, d.added["<|endoftext|>"] = 260; }),
+              HasSubstr("has the id 260, and 259 in the vocabulary"));
+  EXPECT_THAT(message([](Directory& d) { d.added["<|de|>"] = 1769; }), HasSubstr("'<|de|>' has the id 1769"));
+  EXPECT_THAT(message([](Directory& d) { d.added["<|de|>"] = 258; }), HasSubstr("'<|de|>' has the id 258"));
 }
 
 }  // namespace

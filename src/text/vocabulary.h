@@ -35,7 +35,7 @@ Result<Vocabulary> vocabulary_from_pieces(std::vector<std::string> pieces, std::
 Result<Vocabulary> parse_tiktoken(std::string_view text, std::string_view source);
 
 // Hugging Face's vocab.json: {"Ġthe": 264, ...}, every byte spelt as the character that GPT-2's table gives it. A key
-// "<|endoftext|>" is taken for the special token.
+// "<|endoftext|>" is taken for the special token, and what has a higher id for special tokens too.
 Result<Vocabulary> parse_vocab_json(std::string_view text, std::string_view source);
 
 // Hugging Face's tokenizer.json: "model": {"vocab": ...} as above, and "added_tokens": [{"id", "content"}, ...].

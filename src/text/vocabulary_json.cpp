@@ -74,12 +74,14 @@ Result<NamedTokens> read_named(const Json& object, std::string_view source) {
   return named;
 }
 
-// Sorts the tokens of a "vocab" object into pieces and specials. What `specials` already names is not text.
+// Sorts the tokens of a "vocab" object into pieces and specials. What `specials` already names is not text, nor is what
+// comes after the end of text.
 Result<Vocabulary> read_vocab(const Json& object, NamedTokens specials, std::string_view source) {
   const NamedTokens listed = SHORTHAND_TRY(read_named(object, source));
+  const auto end_of_text = listed.find(kEndOfTextName);
   std::vector<const NamedTokens::value_type*> text;
   for (const auto& token : listed) {
-    if (token.first == kEndOfTextName) {
+    if (end_of_text != listed.end() && token.second >= end_of_text->second) {
       specials.emplace(token);
     } else if (!specials.contains(token.first)) {
       text.push_back(&token);
