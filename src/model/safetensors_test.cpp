@@ -13,6 +13,7 @@
 #include "model/ggml.h"
 #include "model/half.h"
 #include "model/huggingface.h"
+#include "support/hugging_face.h"
 #include "support/shared_data.h"
 #include "support/temporary_directory.h"
 #include "support/tiny_model.h"
@@ -22,10 +23,15 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using shorthand::testing::gpt2_spelling;
 using shorthand::testing::model_bytes;
+using shorthand::testing::safetensors_file;
+using shorthand::testing::SafetensorsWriter;
 using shorthand::testing::shared_data_dir;
 using shorthand::testing::TemporaryDirectory;
 using shorthand::testing::tiny_model;
+using shorthand::testing::transformers_config;
+using shorthand::testing::transformers_name;
 using ::testing::HasSubstr;
 
 std::vector<float> read(const Checkpoint& c, const std::string& name) {
@@ -39,10 +45,7 @@ std::vector<float> read(const Checkpoint& c, const std::string& name) {
 
 // A safetensors file of this header and as many zeros.
 std::string file_of(const std::string& header, size_t data) {
-  const uint64_t n = header.size();
-  std::string out(8, '\0');
-  std::memcpy(out.data(), &n, 8);
-  return out + header + std::string(data, '\0');
+  return safetensors_file(header, std::string(data, '\0'));
 }
 Result<std::vector<SafetensorsEntry>> parse(const std::string& file) {
   return read_safetensors(std::as_bytes(std::span(file)), "s");
@@ -161,30 +164,6 @@ TEST(SafetensorsTest, TheDirectoryHoldsTheGgmlFilesNumbers) {
   EXPECT_TRUE(single.ok()) << single.error().message;
 }
 
-// transformers' names, spelled out a second time.
-std::string theirs(std::string name) {
-  const std::pair<const char*, const char*> words[] = {{"cross_attn_ln", "encoder_attn_layer_norm"},
-                                                       {"cross_attn.", "encoder_attn."},
-                                                       {".attn_ln", ".self_attn_layer_norm"},
-                                                       {".attn.", ".self_attn."},
-                                                       {"query", "q_proj"},
-                                                       {"key", "k_proj"},
-                                                       {".value", ".v_proj"},
-                                                       {".out.", ".out_proj."},
-                                                       {"mlp_ln", "final_layer_norm"},
-                                                       {"mlp.0", "fc1"},
-                                                       {"mlp.2", "fc2"},
-                                                       {"blocks", "layers"},
-                                                       {"ln_post", "layer_norm"},
-                                                       {"decoder.ln", "decoder.layer_norm"},
-                                                       {"positional_embedding", "embed_positions.weight"},
-                                                       {"token_embedding", "embed_tokens"}};
-  for (const auto& [ours, word] : words) {
-    if (const size_t at = name.find(ours); at != std::string::npos) name.replace(at, std::strlen(ours), word);
-  }
-  return "model." + name;
-}
-
 // A Hugging Face directory with the numbers of the tiny model.
 struct Directory {
   TemporaryDirectory dir;
@@ -198,40 +177,11 @@ struct Directory {
 
   Directory() {
     const Config& c = source->config;
-    config = {{"model_type", "whisper"},
-              {"vocab_size", c.n_vocab},
-              {"num_mel_bins", c.n_mels},
-              {"d_model", 64},
-              {"encoder_layers", 1},
-              {"decoder_layers", 1},
-              {"encoder_attention_heads", 1},
-              {"decoder_attention_heads", 1},
-              {"encoder_ffn_dim", 256},
-              {"decoder_ffn_dim", 256},
-              {"max_source_positions", c.n_audio_ctx},
-              {"max_target_positions", c.n_text_ctx},
-              {"activation_function", "gelu"},
-              {"scale_embedding", false}};
-    for (size_t i = 0; i < source->pieces.size(); ++i) {
-      std::string spelled;
-      for (const char ch : source->pieces[i]) spelled += spell(static_cast<unsigned char>(ch));
-      vocab[spelled] = i;
-    }
+    config = transformers_config(c);
+    for (size_t i = 0; i < source->pieces.size(); ++i) vocab[gpt2_spelling(source->pieces[i])] = i;
     added["<|endoftext|>"] = source->pieces.size();
     added["<|startoftranscript|>"] = source->pieces.size() + 1;
     for_each_tensor(c, [&](const std::string& name, const Shape&) { shards["model.safetensors"].push_back(name); });
-  }
-
-  // GPT-2's alphabet as its own code makes it: 33-126, 161-172, 174-255 are themselves, the others 256, 257, ...
-  static std::string spell(unsigned char byte) {
-    unsigned code = 256;
-    for (unsigned b = 0; b <= byte; ++b) {
-      const bool self = (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
-      if (b == byte && self) code = b;
-      if (b != byte && !self) ++code;
-    }
-    if (code < 0x80) return std::string(1, static_cast<char>(code));
-    return {static_cast<char>(0xc0 | code >> 6), static_cast<char>(0x80 | (code & 63))};
   }
 
   void put(const std::string& name, const std::string& text) const {
@@ -239,27 +189,21 @@ struct Directory {
   }
 
   void write_shard(const std::string& file, const std::vector<std::string>& names) const {
-    json header;
-    std::string data;
+    SafetensorsWriter writer;
     const auto tensor = [&](const std::string& name, const Shape& shape, const std::vector<float>& values) {
       std::string raw(stored_bytes(dtype, values.size()), '\0');
       encode(dtype, values, std::as_writable_bytes(std::span(raw)));
-      std::vector<size_t> sizes;
-      for (size_t i = 0; i < shape.rank(); ++i) sizes.push_back(shape[i]);
-      const char* type = dtype == DType::f32 ? "F32" : dtype == DType::f16 ? "F16" : "BF16";
-      header[name] = {{"dtype", type}, {"shape", sizes}, {"data_offsets", {data.size(), data.size() + raw.size()}}};
-      data += raw;
+      writer.add(name, shape, dtype == DType::f32 ? "F32" : dtype == DType::f16 ? "F16" : "BF16", raw);
     };
     for (const std::string& name : names) {
-      const std::string spelled = prefixed ? theirs(name) : theirs(name).substr(6);
+      const std::string spelled = prefixed ? transformers_name(name) : transformers_name(name).substr(6);
       tensor(spelled, source->tensors.at(name).shape, read(*source, name));
     }
     for (const auto& [name, values] : extra) {
       if (file == shards.rbegin()->first)
         tensor(name, values.size() == 64 ? Shape{64} : Shape{values.size() / 64, 64}, values);
     }
-    const std::string text = header.dump();
-    put(file, file_of(text, 0) + data);
+    put(file, writer.file());
   }
 
   Result<Checkpoint> open(const std::string& path = "") const {
@@ -305,7 +249,7 @@ TEST(HuggingFaceTest, ShardsAreJoined) {
   for (size_t i = 0; i < all.size(); ++i) {
     const std::string file = "model-0000" + std::to_string(i % 3 + 1) + "-of-00003.safetensors";
     d.shards[file].push_back(all[i]);
-    map[theirs(all[i])] = file;
+    map[transformers_name(all[i])] = file;
   }
   d.put("model.safetensors.index.json", json{{"metadata", {{"total_size", 1}}}, {"weight_map", map}}.dump());
   const auto c = d.open();
