@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <filesystem>
@@ -169,6 +170,16 @@ Result<void> convert(const std::string& in, const std::string& out, const std::s
   return model->save(out);
 }
 
+Result<void> remove(const std::string& name) {
+  const Store store = SHORTHAND_TRY(Store::of_user());
+  const std::vector<Installed> installed = SHORTHAND_TRY(store.list());
+  const bool is_file = std::ranges::any_of(installed, [&](const Installed& m) { return m.name == name; });
+  if (name == kBuiltinName && !is_file)
+    return unsupported(
+        fmt::format("{}: is part of the program and stays; `shorthand models list` shows what can go", name));
+  return store.remove(name);
+}
+
 struct RandomArguments {
   std::string like, out, type = "f16";
   uint64_t seed = 1234;
@@ -269,10 +280,7 @@ void add_models(CLI::App& app, int& status) {
   auto* rm_command = models->add_subcommand("rm", "Delete an installed model");
   auto gone = std::make_shared<std::string>();
   rm_command->add_option("NAME", *gone, "As `shorthand models list` shows it")->required();
-  rm_command->callback([=, &status] {
-    const auto store = Store::of_user();
-    status = store ? finish(store->remove(*gone)) : finish(store.error());
-  });
+  rm_command->callback([=, &status] { status = finish(remove(*gone)); });
 }
 
 }  // namespace shorthand::cli

@@ -162,7 +162,8 @@ HttpOutcome HttpClient::get(const HttpRequest& request, std::string_view shown, 
   };
   const auto home = origin_of(request.url);
   if (!home)
-    return fail(usage_error(fmt::format("{}: '{}' is no http or https address", shown, printable(request.url))));
+    return fail(usage_error(
+        fmt::format("{}: '{}' is no http or https address; check HF_ENDPOINT", shown, printable(request.url))));
   CURL* curl = state_->curl;
   std::string url = request.url;
   Origin origin = *home;

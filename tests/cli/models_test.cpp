@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+// `shorthand models` as scripts use it, and transcription with every form of a model.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "model/checkpoint.h"
+#include "support/fault_server.h"
+#include "support/hugging_face.h"
+#include "support/process.h"
+#include "support/shared_data.h"
+
+namespace shorthand {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using testing::contents;
+using ::testing::ElementsAre;
+using testing::FaultServer;
+using ::testing::HasSubstr;
+using testing::Ran;
+using testing::Routes;
+using testing::TemporaryFolder;
+
+const std::string& speech() {
+  static const std::string path = (testing::repository_dir() / "tests/data/speech/short-02.flac").string();
+  return path;
+}
+
+class ModelsTest : public ::testing::Test {
+ protected:
+  Ran run(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "models");
+    return shorthand(std::move(arguments));
+  }
+  Ran shorthand(std::vector<std::string> arguments) {
+    return testing::run_shorthand(arguments, {.environment = environment_});
+  }
+
+  // A random model in a file of the folder.
+  std::string random(const std::string& like, const std::string& type = "f16") {
+    const std::string path = (folder_ / (like + "-" + type + ".bin")).string();
+    const Ran ran = run({"random", "--like", like, "--type", type, "--seed", "7", path});
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    return path;
+  }
+  std::string convert(const std::string& in, const std::string& type) {
+    const std::string path = in + "." + type;
+    const Ran ran = run({"convert", in, path, "--compute-type", type});
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    EXPECT_EQ(ran.err, "");
+    return path;
+  }
+  Json info(const std::string& model) {
+    const Ran ran = run({"info", "--format", "json", model});
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    return Json::parse(ran.out, nullptr, false);
+  }
+  // What random weights make of the speech: nonsense, but always the same.
+  std::string text(const std::string& model, const std::string& type = "int8") {
+    const Ran ran = shorthand({"transcribe", "-q", "-m", model, "--compute-type", type, "--no-fallback",
+                               "--without-timestamps", "--max-tokens", "16", speech()});
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    EXPECT_EQ(ran.err, "");
+    EXPECT_GT(ran.out.size(), 10u);
+    return ran.out;
+  }
+  // One line that holds `fact`, and status 1.
+  static void expect_failure(const Ran& ran, const std::string& fact) {
+    EXPECT_EQ(ran.status, 1);
+    EXPECT_EQ(ran.out, "");
+    EXPECT_TRUE(ran.err.starts_with("shorthand: ")) << ran.err;
+    EXPECT_THAT(ran.err, HasSubstr(fact));
+    EXPECT_EQ(std::ranges::count(ran.err, '\n'), 1) << ran.err;
+  }
+  std::vector<std::string> store_entries() const {
+    std::vector<std::string> names;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(folder_ / "store", ignored))
+      names.push_back(entry.path().filename().string());
+    std::ranges::sort(names);
+    return names;
+  }
+
+  TemporaryFolder folder_;
+  std::map<std::string, std::string> environment_ = {
+      {"SHORTHAND_MODELS_DIR", (folder_ / "store").string()}, {"no_proxy", "127.0.0.1"}, {"HF_TOKEN", ""}};
+};
+
+TEST_F(ModelsTest, ANativeFileSaysWhatItsOriginalSays) {
+  const std::string ggml = random("micro.en");
+  const Json facts = info(ggml);
+  EXPECT_EQ(facts["format"], "ggml f16");
+  EXPECT_EQ(facts["path"], ggml);
+  EXPECT_EQ(facts["bytes"], fs::file_size(ggml));
+  EXPECT_EQ(facts["n_vocab"], 51864);  // OpenAI's English-only vocabulary
+  EXPECT_EQ(facts["text_tokens"], 50256);
+  EXPECT_EQ(facts["english_only"], true);
+  EXPECT_EQ(facts["languages"], 1);
+  const Ran shown = run({"info", ggml});
+  EXPECT_EQ(shown.status, 0);
+  EXPECT_THAT(shown.out, HasSubstr("English only"));
+  EXPECT_THAT(shown.out, HasSubstr("ggml f16"));
+
+  for (const std::string type : {"int8", "float32"}) {
+    const std::string native = convert(ggml, type);
+    Json of_native = info(native);
+    EXPECT_EQ(of_native["format"], "native " + type);
+    EXPECT_EQ(of_native["bytes"], fs::file_size(native));
+    for (const char* field : {"path", "bytes", "format"}) of_native[field] = facts[field];
+    EXPECT_EQ(of_native, facts);
+    EXPECT_EQ(text(native, type), text(ggml, type)) << type;
+    const std::string other = type == "int8" ? "float32" : "int8";
+    const Ran refused = shorthand({"transcribe", "-q", "-m", native, "--compute-type", other, speech()});
+    EXPECT_NE(refused.status, 0);
+    EXPECT_THAT(refused.err, HasSubstr("was converted to " + type));
+  }
+  // The same seed makes the same bytes, another seed others.
+  const std::string again = (folder_ / "again").string();
+  EXPECT_EQ(run({"random", "--like", "micro.en", "--seed", "7", again}).status, 0);
+  EXPECT_EQ(contents(again), contents(ggml));
+  EXPECT_EQ(run({"random", "--like", "micro.en", "--seed", "8", again}).status, 0);
+  EXPECT_NE(contents(again), contents(ggml));
+}
+
+TEST_F(ModelsTest, TheBuiltInModelConvertsToo) {
+  const std::string native = (folder_ / "builtin.shorthand").string();
+  ASSERT_EQ(run({"convert", "builtin", native}).status, 0);
+  const Ran ran = shorthand({"transcribe", "-q", "-m", native, speech()});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_EQ(ran.out, shorthand({"transcribe", "-q", speech()}).out);
+  EXPECT_EQ(info("builtin")["n_vocab"], info(native)["n_vocab"]);
+}
+
+// Bytes that 32 weights take, from the definitions of the block formats.
+TEST_F(ModelsTest, EveryTypeOfAGgmlFileRuns) {
+  const std::pair<const char*, double> types[] = {{"f32", 128}, {"f16", 64},  {"q8_0", 34}, {"q5_1", 24},
+                                                  {"q5_0", 22}, {"q4_1", 20}, {"q4_0", 18}};
+  const double embedding = 51864.0 * 64 / 32;  // the most of micro.en
+  double last = 1e9;
+  for (const auto& [type, bytes] : types) {
+    SCOPED_TRACE(type);
+    const std::string model = random("micro.en", type);
+    EXPECT_EQ(info(model)["format"], std::string("ggml ") + type);
+    const auto size = static_cast<double>(fs::file_size(model));
+    EXPECT_LT(size, last);
+    EXPECT_GT(size, embedding * bytes);
+    last = size;
+    EXPECT_EQ(text(model), text(convert(model, "int8")));
+  }
+}
+
+TEST_F(ModelsTest, AHuggingFaceDirectoryGivesTheTextOfItsGgmlFile) {
+  for (const char* like : {"micro.en", "micro-v3"}) {
+    SCOPED_TRACE(like);
+    const std::string ggml = random(like);
+    const auto checkpoint = open_checkpoint(ggml);
+    ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().message;
+    const std::string expected = text(ggml), whole = (folder_ / (std::string(like) + "-hf")).string(),
+                      sharded = whole + "-sharded";
+    testing::write_hugging_face(*checkpoint, whole, 1);
+    testing::write_hugging_face(*checkpoint, sharded, 3);
+    for (const std::string& directory : {whole, sharded}) {
+      EXPECT_EQ(text(directory), expected);
+      EXPECT_EQ(info(directory)["format"], "safetensors");
+      EXPECT_EQ(info(directory)["parameters"], info(ggml)["parameters"]);
+    }
+    EXPECT_EQ(text(whole + "/model.safetensors"), expected);
+    EXPECT_EQ(text(convert(sharded, "int8")), expected);
+    fs::remove(fs::path(sharded) / "model-00002-of-00003.safetensors");
+    expect_failure(shorthand({"transcribe", "-q", "-m", sharded, speech()}), "model-00002-of-00003.safetensors");
+    fs::remove(fs::path(whole) / "vocab.json");
+    expect_failure(shorthand({"transcribe", "-q", "-m", whole, speech()}), "neither vocab.json nor tokenizer.json");
+  }
+}
+
+// Fewer decoder layers than encoder layers, 128 mels, 100 languages: large-v3-turbo and the distilled models.
+TEST_F(ModelsTest, TheShapeOfTurboRuns) {
+  const std::string model = random("micro-v3");
+  const Json facts = info(model);
+  EXPECT_EQ(facts["n_mels"], 128);
+  EXPECT_EQ(facts["languages"], 100);
+  EXPECT_EQ(facts["n_vocab"], 51866);
+  EXPECT_GT(facts["n_audio_layer"].get<int>(), facts["n_text_layer"].get<int>());
+  for (const std::string type : {"int8", "float32"}) EXPECT_EQ(text(model, type), text(convert(model, type), type));
+}
+
+TEST_F(ModelsTest, TheNpuIsNotPretended) {
+  const Ran ran = shorthand({"transcribe", "-q", "-m", random("micro.en"), "--device", "npu", speech()});
+  expect_failure(ran, "--device npu: ");
+}
+
+TEST_F(ModelsTest, WhatIsNoModelIsNamed) {
+  const std::string good = random("micro.en");
+  const std::string bytes = contents(good);
+  const auto put = [&](const std::string& name, const std::string& text) {
+    std::ofstream(folder_ / name, std::ios::binary) << text;
+    return (folder_ / name).string();
+  };
+  const std::string native = contents(convert(good, "int8"));
+  const std::string speech_folder = fs::path(speech()).parent_path().string();
+  const std::pair<std::string, const char*> bad[] = {
+      {put("magic", "LMGG" + bytes.substr(4)), "magic: "},
+      {put("empty", ""), "empty"},
+      {put("header", bytes.substr(0, 30)), "truncated inside the header"},
+      {put("filters", bytes.substr(0, 30'000)), "truncated inside the mel filters"},
+      {put("vocabulary", bytes.substr(0, 100'000)), "truncated inside the vocabulary"},
+      {put("tensors", bytes.substr(0, bytes.size() - 1)), "truncated: header promises"},
+      {put("native", native.substr(0, native.size() - 1)), "native: "},
+      {speech(), "is a recording (FLAC)"},
+      {(folder_ / "none.bin").string(), "none.bin: no such file"},
+      {folder_.path().string(), "is a directory; give the file itself"},
+      {speech_folder, "is a directory without config.json"},
+      {"no-such-name", "no model 'no-such-name'"},
+  };
+  for (const auto& [path, fact] : bad) {
+    SCOPED_TRACE(path);
+    expect_failure(shorthand({"transcribe", "-q", "-m", path, speech()}), fact);
+    expect_failure(run({"info", path}), fact);
+    const std::string out = (folder_ / "converted").string();
+    expect_failure(run({"convert", path, out}), fact);
+    EXPECT_FALSE(fs::exists(out));
+  }
+}
+
+TEST_F(ModelsTest, ListAndRemove) {
+  EXPECT_THAT(run({"list"}).out, HasSubstr("none installed in " + environment_["SHORTHAND_MODELS_DIR"]));
+  fs::create_directories(folder_ / "store");
+  fs::copy_file(random("micro.en"), folder_ / "store/ggml-mine.en.bin");
+  const Json list = Json::parse(run({"list", "--format", "json"}).out);
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[0]["name"], "builtin");
+  EXPECT_EQ(list[1]["name"], "mine.en");
+  EXPECT_EQ(list[1]["bytes"], fs::file_size(folder_ / "store/ggml-mine.en.bin"));
+  EXPECT_THAT(run({"list"}).out, HasSubstr("mine.en"));
+  EXPECT_EQ(info("mine.en")["english_only"], true);
+  text("mine.en");
+  expect_failure(run({"rm", "mine"}), "'mine'");
+  expect_failure(run({"rm", "builtin"}), "builtin: is part of the program");
+  EXPECT_EQ(run({"rm", (folder_ / "store/ggml-mine.en.bin").string()}).status, 2);  // names alone, no paths
+  EXPECT_THAT(store_entries(), ElementsAre("ggml-mine.en.bin"));
+  EXPECT_EQ(run({"rm", "mine.en"}).status, 0);
+  EXPECT_TRUE(store_entries().empty());
+}
+
+TEST_F(ModelsTest, WrongCommandLines) {
+  for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
+           {},
+           {"lost"},
+           {"info"},
+           {"info", "builtin", "--format", "xml"},
+           {"convert", "builtin"},
+           {"convert", "builtin", "x", "--compute-type", "int4"},
+           {"random", "x"},
+           {"random", "--like", "giant", "x"},
+           {"random", "--like", "micro", "--type", "q9_9", "x"},
+           {"random", "--like", "micro", "--eot-after", "-1", "x"},
+           {"pull"},
+           {"pull", "bse.en"},
+           {"pull", "../../etc"},
+           {"rm"},
+       }) {
+    SCOPED_TRACE(::testing::PrintToString(wrong));
+    const Ran ran = run(wrong);
+    EXPECT_EQ(ran.status, 2);
+    EXPECT_EQ(ran.out, "");
+    EXPECT_TRUE(ran.err.starts_with("shorthand: ")) << ran.err;
+    EXPECT_EQ(std::ranges::count(ran.err, '\n'), 1) << ran.err;
+  }
+}
+
+class PullCommandTest : public ModelsTest {
+ protected:
+  static constexpr const char* kPath = "/ggerganov/whisper.cpp/resolve/main/ggml-tiny.en.bin";
+
+  void SetUp() override { model_ = random("micro.en"); }
+
+  // An answer as Hugging Face's, which announces the checksum. sha256sum says which that is.
+  Json answer(Json more = Json::object()) {
+    if (digest_.empty()) digest_ = testing::run_program({"sha256sum", model_}).out.substr(0, 64);
+    Json answer = {{"file", model_},
+                   {"headers",
+                    {{"ETag", "\"tag\""},
+                     {"X-Linked-Etag", '"' + digest_ + '"'},
+                     {"X-Linked-Size", std::to_string(fs::file_size(model_))}}}};
+    answer.update(more);
+    return answer;
+  }
+  Ran pull(const FaultServer& server, std::vector<std::string> more = {"tiny.en"}) {
+    environment_["HF_ENDPOINT"] = server.url();
+    more.insert(more.begin(), "pull");
+    return run(more);
+  }
+
+  std::string model_, digest_;
+};
+
+TEST_F(PullCommandTest, AModelThatWasPulledIsUsedByItsName) {
+  FaultServer server(Routes{{kPath, {answer()}}});
+  ASSERT_TRUE(server.running()) << "python3 is needed to serve";
+  const Ran ran = pull(server);
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_EQ(ran.out, "");
+  EXPECT_THAT(ran.err, HasSubstr("tiny.en is installed, checksum verified: "));
+  EXPECT_THAT(store_entries(), ElementsAre("ggml-tiny.en.bin"));
+  EXPECT_EQ(text("tiny.en"), text(model_));
+  EXPECT_THAT(pull(server).err, HasSubstr("is installed already"));
+  EXPECT_EQ(server.requests().size(), 1u);
+  EXPECT_EQ(pull(server, {"tiny.en", "--again", "--quiet"}).err, "");
+  EXPECT_EQ(server.requests().size(), 2u);
+  EXPECT_EQ(run({"rm", "tiny.en"}).status, 0);
+  EXPECT_TRUE(store_entries().empty());
+}
+
+TEST_F(PullCommandTest, GoesOnAfterACut) {
+  FaultServer server(Routes{{kPath, {answer({{"drop_after", 3'000'000}}), answer()}}});
+  const Ran ran = pull(server);
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("checksum verified"));
+  EXPECT_EQ(contents(folder_ / "store/ggml-tiny.en.bin"), contents(model_));
+  ASSERT_EQ(server.requests().size(), 2u);
+  EXPECT_EQ(server.requests()[1]["range"], "bytes=3000000-");
+}
+
+TEST_F(PullCommandTest, AWrongChecksumInstallsNothing) {
+  digest_ = std::string(64, 'a');
+  FaultServer server(Routes{{kPath, {answer()}}});
+  expect_failure(pull(server), "the server announced " + digest_);
+  EXPECT_TRUE(store_entries().empty());
+  EXPECT_EQ(Json::parse(run({"list", "--format", "json"}).out).size(), 1u);
+}
+
+TEST_F(PullCommandTest, MissingAndUnreachable) {
+  std::string gone;
+  {
+    FaultServer server(Routes{});
+    expect_failure(pull(server), "ggml-tiny.en.bin");
+    expect_failure(pull(server, {"owner/name"}), "owner/name: no such model");
+    gone = server.url();
+  }
+  environment_["HF_ENDPOINT"] = gone;
+  expect_failure(run({"pull", "tiny.en"}), "couldn't connect");
+  environment_["HF_ENDPOINT"] = "nonsense";
+  const Ran ran = run({"pull", "tiny.en"});
+  EXPECT_EQ(ran.status, 2);
+  EXPECT_THAT(ran.err, HasSubstr("check HF_ENDPOINT"));
+  EXPECT_TRUE(store_entries().empty());
+}
+
+// One that fails does not keep the others from being fetched.
+TEST_F(PullCommandTest, SeveralNames) {
+  FaultServer server(Routes{{kPath, {answer()}}});
+  const Ran ran = pull(server, {"-q", "base", "tiny.en"});
+  expect_failure(ran, "ggml-base.bin");
+  EXPECT_THAT(store_entries(), ElementsAre("ggml-tiny.en.bin"));
+}
+
+TEST_F(PullCommandTest, ARepositoryArrivesWholeAndRuns) {
+  const auto checkpoint = open_checkpoint(model_);
+  ASSERT_TRUE(checkpoint.ok());
+  testing::write_hugging_face(*checkpoint, folder_ / "hf", 2);
+  const std::string commit(40, 'c');
+  Routes routes;
+  for (const auto& entry : fs::directory_iterator(folder_ / "hf")) {
+    const std::string name = entry.path().filename().string();
+    routes["/owner/name/resolve/" + (name == "config.json" ? "main" : commit) + "/" + name] = {
+        {{"file", entry.path().string()}, {"headers", {{"ETag", "\"t\""}, {"X-Repo-Commit", commit}}}}};
+  }
+  FaultServer server(routes);
+  const Ran ran = pull(server, {"owner/name"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("announced no checksum"));
+  EXPECT_THAT(store_entries(), ElementsAre("owner--name"));
+  EXPECT_EQ(text("owner/name"), text(model_));
+  EXPECT_EQ(run({"rm", "owner/name"}).status, 0);
+  EXPECT_TRUE(store_entries().empty());
+}
+
+}  // namespace
+}  // namespace shorthand
