@@ -158,8 +158,15 @@ Result<void> pull_one(const Store& store, const std::string& name, bool again, b
   return {};
 }
 
+// "-" means standard output elsewhere; here it would become a file of that name.
+Result<void> check_output(const std::string& out) {
+  if (out == "-") return usage_error("OUT: a model is not written to standard output; give the name of a file");
+  return {};
+}
+
 Result<void> convert(const std::string& in, const std::string& out, const std::string& compute_type, int threads) {
   const ComputeType type = SHORTHAND_TRY(parse_compute_type(compute_type));
+  SHORTHAND_TRY(check_output(out));
   ThreadPool pool(threads > 0 ? threads : physical_cores());
   std::shared_ptr<const Model> model;
   if (in == kBuiltinName && !fs::exists(in)) {
@@ -188,6 +195,7 @@ struct RandomArguments {
 };
 
 Result<void> make_random(const RandomArguments& a) {
+  SHORTHAND_TRY(check_output(a.out));
   const auto which = is_english_size(a.like) ? OpenAiVocabulary::english : OpenAiVocabulary::multilingual;
   Vocabulary vocabulary = SHORTHAND_TRY(parse_tiktoken(openai_tiktoken(which), "vocabulary"));
   RandomModel model;

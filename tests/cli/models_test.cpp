@@ -126,6 +126,15 @@ TEST_F(ModelsTest, ANativeFileSaysWhatItsOriginalSays) {
   EXPECT_NE(contents(again), contents(ggml));
 }
 
+TEST_F(ModelsTest, AFileIsConvertedInPlace) {
+  const std::string model = random("micro.en"), expected = text(model);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(run({"convert", model, model}).status, 0);
+    EXPECT_EQ(info(model)["format"], "native int8");
+    EXPECT_EQ(text(model), expected);
+  }
+}
+
 TEST_F(ModelsTest, TheBuiltInModelConvertsToo) {
   const std::string native = (folder_ / "builtin.shorthand").string();
   ASSERT_EQ(run({"convert", "builtin", native}).status, 0);
@@ -254,6 +263,8 @@ TEST_F(ModelsTest, WrongCommandLines) {
            {"info", "builtin", "--format", "xml"},
            {"convert", "builtin"},
            {"convert", "builtin", "x", "--compute-type", "int4"},
+           {"convert", "builtin", "-"},
+           {"random", "--like", "micro", "-"},
            {"random", "x"},
            {"random", "--like", "giant", "x"},
            {"random", "--like", "micro", "--type", "q9_9", "x"},
