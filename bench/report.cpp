@@ -114,7 +114,7 @@ std::string as_markdown(const Report& report) {
       out += fmt::format("  - FAILED, {}: {}\n", phase.name, in_markdown(failure));
   }
   out += fmt::format("\n{}\n\n", machine_line(report.machine));
-  out += table_in_markdown(report.target);
+  if (!report.target.rows.empty()) out += table_in_markdown(report.target);
   for (const PhaseReport& phase : report.phases) {
     out += fmt::format("## {}: {}\n\n", phase.name, phase.verdict());
     for (const Table& table : phase.tables) out += table_in_markdown(table);
@@ -147,7 +147,7 @@ std::string as_html(const Report& report) {
       body += fmt::format("<li class=failed>{}: {}</li>\n", in_html(phase.name), in_html(failure));
   }
   body += fmt::format("</ul>\n<p class=note>{}</p>\n", in_html(machine_line(report.machine)));
-  body += table_in_html(report.target);
+  if (!report.target.rows.empty()) body += table_in_html(report.target);
   for (const PhaseReport& phase : report.phases) {
     body += fmt::format("<h2>{}</h2>\n", in_html(phase.name));
     for (const Table& table : phase.tables) body += table_in_html(table);
