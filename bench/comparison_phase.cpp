@@ -98,7 +98,8 @@ Result<void> compare_all(Bench& bench, PhaseReport& report) {
   const RandomModelFiles model = SHORTHAND_TRY(make_random_model(bench, o.model, needs_q8_0));
   const double seconds = o.quick ? 30 : 60;
   const int windows = windows_of(seconds), rounds = o.quick ? 2 : 5;
-  const EqualWork best{model.native, SHORTHAND_TRY(make_recording(bench, seconds)), o.threads, windows, o.isa};
+  const std::string audio = SHORTHAND_TRY(make_recording(bench, seconds));
+  const EqualWork best{model.native, audio, o.threads, windows, o.isa};
   const auto ours = [&](std::string name, auto&& change) {
     Contestant c{std::move(name), {}, best, {}, {}};
     change(c.work);

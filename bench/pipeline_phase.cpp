@@ -24,7 +24,8 @@ double stage_ms(const Json& stats, const char* name) { return stats["stages"][na
 Result<void> run_case(Bench& bench, const RandomModelFiles& model, const std::string& size, const Case& c, Table& table,
                       PhaseReport& report) {
   const SuiteOptions& o = bench.options;
-  const EqualWork work{model.native, SHORTHAND_TRY(make_recording(bench, c.seconds)), o.threads, c.batch, o.isa};
+  const std::string audio = SHORTHAND_TRY(make_recording(bench, c.seconds));
+  const EqualWork work{model.native, audio, o.threads, c.batch, o.isa};
   std::vector<WholeRun> runs;
   Samples wall;
   for (int i = 0; i < c.runs + (c.seconds <= 300 ? 1 : 0); ++i) {

@@ -77,7 +77,8 @@ class [[nodiscard]] Result<void> {
   std::optional<Error> error_;
 };
 
-// const Config config = SHORTHAND_TRY(read_config(file)): the value, or return the error to our own caller.
+// const Config config = SHORTHAND_TRY(read_config(file)): the value, or return the error to our own caller. Not beside
+// other operands that own something, as in f({name, SHORTHAND_TRY(...)}): GCC does not destroy those when it returns.
 #define SHORTHAND_TRY(expression) SHORTHAND_TRY_COUNTED(expression, __COUNTER__)
 #define SHORTHAND_TRY_COUNTED(expression, n) SHORTHAND_TRY_NUMBERED(expression, n)
 #define SHORTHAND_TRY_NUMBERED(expression, n)      \

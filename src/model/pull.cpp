@@ -91,7 +91,8 @@ Result<Pulled> pull_ggml(const Store& store, std::string_view name, const PullOp
   if (!got.ok() && got.error().kind == Error::Kind::not_found)
     return not_found(
         fmt::format("{}: not at {}; the names are {}", file, printable(options.endpoint), list_of_names()));
-  pulled.files.push_back({file, SHORTHAND_TRY(std::move(got))});
+  Downloaded fetched = SHORTHAND_TRY(std::move(got));
+  pulled.files.push_back({file, std::move(fetched)});
   pulled.verified = pulled.files.back().verified();
   return pulled;
 }
@@ -131,7 +132,8 @@ class RepositoryPull {
       fs::remove(path, ignored);
       return false;
     }
-    pulled_.files.push_back({name, SHORTHAND_TRY(std::move(got))});
+    Downloaded fetched = SHORTHAND_TRY(std::move(got));
+    pulled_.files.push_back({name, std::move(fetched)});
     if (pulled_.files.back().verified()) {
       verified_.insert(name);
       SHORTHAND_TRY(write_notes());

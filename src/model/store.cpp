@@ -137,7 +137,8 @@ Result<fs::path> Store::find(std::string_view name) const {
     if (fs::exists(whole, ignored) && model_name(fs::directory_entry(whole, ignored))) return whole;
   }
   if (const auto known = known_model(name); known && *known != name) return find(*known);
-  return missing(std::string(name), SHORTHAND_TRY(list()));
+  const auto installed = SHORTHAND_TRY(list());
+  return missing(std::string(name), installed);
 }
 
 Result<fs::path> Store::resolve(const std::string& name_or_path) const {
