@@ -25,11 +25,12 @@ struct Sequence {
 
 class Attempt {
  public:
-  Attempt(TextDecoder& decoder, const Tokenizer& tokenizer, const rowwise::Variant& rowwise,
+  Attempt(TextDecoder& decoder, const Tokenizer& tokenizer, const rowwise::Variant& rowwise, ThreadPool& pool,
           std::span<const WindowRequest> requests, const DecodingOptions& options, double temperature)
       : decoder_(decoder),
         tokenizer_(tokenizer),
         rowwise_(rowwise),
+        pool_(pool),
         requests_(requests),
         options_(options),
         temperature_(temperature),
@@ -87,19 +88,21 @@ class Attempt {
   // One more token for every sequence that has not ended.
   void step() {
     rows_.clear();
+    open_.clear();
     for (size_t i = 0; i < sequences_.size(); ++i) {
       const Sequence& s = sequences_[i];
       if (s.done) continue;
+      open_.push_back(i);
       const WindowRequest& request = requests_[s.window];
       const int position = static_cast<int>(request.prompt.size() + s.tokens.size()) - 1;
       rows_.push_back({static_cast<int>(i), request.audio, position, s.tokens.back(), true});
     }
     const std::span<float> logits = decoder_.forward(rows_);
     const size_t n_vocab = static_cast<size_t>(decoder_.n_vocab());
-    size_t row = 0;
-    for (Sequence& s : sequences_) {
-      if (!s.done) take_token(s, logits.subspan(n_vocab * row++, n_vocab));
-    }
+    pool_.run(static_cast<int>(open_.size()), [&](int row, int) {
+      const size_t r = static_cast<size_t>(row);
+      take_token(sequences_[open_[r]], logits.subspan(n_vocab * r, n_vocab));
+    });
   }
 
   void take_token(Sequence& s, std::span<float> logits) {
@@ -149,6 +152,7 @@ class Attempt {
   TextDecoder& decoder_;
   const Tokenizer& tokenizer_;
   const rowwise::Variant& rowwise_;
+  ThreadPool& pool_;
   std::span<const WindowRequest> requests_;
   const DecodingOptions& options_;
   double temperature_;
@@ -158,6 +162,7 @@ class Attempt {
   std::vector<Sequence> sequences_;  // sample by sample, window by window
   std::vector<double> no_speech_;
   std::vector<DecoderRow> rows_;
+  std::vector<size_t> open_;  // the sequence of each row
 };
 
 bool repeats(const DecodedWindow& window, const DecodingOptions& options) {
@@ -174,14 +179,14 @@ bool needs_fallback(const DecodedWindow& window, const DecodingOptions& options)
 }
 
 std::vector<DecodedWindow> decode_windows(TextDecoder& decoder, const Tokenizer& tokenizer,
-                                          const rowwise::Variant& rowwise, std::span<const WindowRequest> requests,
-                                          const DecodingOptions& options) {
+                                          const rowwise::Variant& rowwise, ThreadPool& pool,
+                                          std::span<const WindowRequest> requests, const DecodingOptions& options) {
   std::vector<DecodedWindow> results(requests.size());
   std::vector<std::string> reasons(requests.size());
   std::vector<size_t> open(requests.size());
   for (size_t i = 0; i < open.size(); ++i) open[i] = i;
   for (size_t t = 0; t < options.temperatures.size() && !open.empty(); ++t) {
-    Attempt attempt(decoder, tokenizer, rowwise, requests, options, options.temperatures[t]);
+    Attempt attempt(decoder, tokenizer, rowwise, pool, requests, options, options.temperatures[t]);
     std::vector<DecodedWindow> decoded = attempt.run(open);
     std::vector<size_t> failed;
     for (size_t i = 0; i < open.size(); ++i) {

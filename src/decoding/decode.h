@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/thread_pool.h"
 #include "decoding/options.h"
 #include "kernels/rowwise/rowwise.h"
 #include "model/decoder.h"
@@ -17,8 +18,8 @@ namespace shorthand {
 // the temperatures are used up; then the last attempt stands. Windows do not see each other: the result of one is the
 // same in any company. Precondition: decoder.max_sequences() >= 1, and every request's audio has been set.
 std::vector<DecodedWindow> decode_windows(TextDecoder& decoder, const Tokenizer& tokenizer,
-                                          const rowwise::Variant& rowwise, std::span<const WindowRequest> requests,
-                                          const DecodingOptions& options);
+                                          const rowwise::Variant& rowwise, ThreadPool& pool,
+                                          std::span<const WindowRequest> requests, const DecodingOptions& options);
 
 // The reference's test of an attempt: repeats itself or is unlikely, and is not silence.
 bool needs_fallback(const DecodedWindow& window, const DecodingOptions& options);

@@ -13,6 +13,7 @@ namespace shorthand {
 namespace {
 
 const rowwise::Variant& kScalar = rowwise::variants()[0];
+ThreadPool pool(2);
 constexpr int kText = 26;                     // the letters, ids 0 to 25, and
 constexpr int kVocab = kText + 1 + 1509 + 2;  // a space
 
@@ -88,7 +89,7 @@ TEST_F(DecodeTest, SpellsWhatIsWrittenAndCountsTheEnd) {
         logits[static_cast<size_t>(at < word.size() ? word[at] : eot)] = 10.0f;
       },
       1);
-  const DecodedWindow w = decode_windows(decoder, tokenizer, kScalar, windows(1), options).at(0);
+  const DecodedWindow w = decode_windows(decoder, tokenizer, kScalar, pool, windows(1), options).at(0);
   EXPECT_EQ(w.tokens, word);
   EXPECT_EQ(w.text, "hello");
   EXPECT_EQ(w.temperature, 0);
@@ -108,7 +109,7 @@ TEST_F(DecodeTest, NoSpeechIsReadAtStartOfTranscriptBeforeAnyRule) {
       1);
   options.suppress_tokens = suppressed_special_tokens(tokenizer.special());
   options.temperatures = {0};
-  const DecodedWindow w = decode_windows(decoder, tokenizer, kScalar, windows(1), options).at(0);
+  const DecodedWindow w = decode_windows(decoder, tokenizer, kScalar, pool, windows(1), options).at(0);
   EXPECT_NEAR(w.no_speech_prob, std::exp(9.0) / (std::exp(9.0) + kVocab - 1), 1e-5);
 }
 
@@ -122,14 +123,14 @@ TEST_F(DecodeTest, RepetitionClimbsTheLadderUntilItPasses) {
       },
       5);
   options.logprob_threshold.reset();
-  const DecodedWindow w = decode_windows(decoder, tokenizer, kScalar, windows(1), options).at(0);
+  const DecodedWindow w = decode_windows(decoder, tokenizer, kScalar, pool, windows(1), options).at(0);
   EXPECT_GT(w.temperature, 0);
   EXPECT_EQ(w.redone_because, "compression_ratio");
   EXPECT_LE(w.compression_ratio, 2.4);
   EXPECT_GE(w.attempts, 2);
 
   options.temperatures = {0};
-  const DecodedWindow first = decode_windows(decoder, tokenizer, kScalar, windows(1), options).at(0);
+  const DecodedWindow first = decode_windows(decoder, tokenizer, kScalar, pool, windows(1), options).at(0);
   EXPECT_EQ(first.text, std::string(40, 'a'));
   EXPECT_GT(first.compression_ratio, 2.4);
   EXPECT_TRUE(first.redone_because.empty());  // there was nothing left to try
@@ -142,7 +143,7 @@ TEST_F(DecodeTest, WithoutAnyAttemptThatPassesTheLastStands) {
         if (tokens.size() >= 7 && sampled(tokens) >= 3) logits[static_cast<size_t>(eot)] = 40.0f;
       },
       5);
-  const DecodedWindow w = decode_windows(decoder, tokenizer, kScalar, windows(1), options).at(0);
+  const DecodedWindow w = decode_windows(decoder, tokenizer, kScalar, pool, windows(1), options).at(0);
   EXPECT_EQ(w.temperature, 1.0);
   EXPECT_EQ(w.attempts, 6);
   EXPECT_EQ(w.redone_because, "logprob");
@@ -175,17 +176,17 @@ TEST_F(DecodeTest, AWindowIsDecodedTheSameInAnyCompany) {
   };
   const std::vector<WindowRequest> requests = windows(6);
   ScriptedDecoder many(script, 30), few(script, 5);
-  const auto together = decode_windows(many, tokenizer, kScalar, requests, options);
+  const auto together = decode_windows(many, tokenizer, kScalar, pool, requests, options);
   bool some_redone = false;
   for (size_t i = 0; i < requests.size(); ++i) {
-    const auto alone = decode_windows(few, tokenizer, kScalar, {&requests[i], 1}, options).at(0);
+    const auto alone = decode_windows(few, tokenizer, kScalar, pool, {&requests[i], 1}, options).at(0);
     EXPECT_EQ(together[i].tokens, alone.tokens);
     EXPECT_EQ(together[i].avg_logprob, alone.avg_logprob);
     EXPECT_EQ(together[i].temperature, alone.temperature);
     some_redone |= alone.attempts > 1;
   }
   EXPECT_TRUE(some_redone);
-  const auto in_groups = decode_windows(few, tokenizer, kScalar, requests, options);
+  const auto in_groups = decode_windows(few, tokenizer, kScalar, pool, requests, options);
   for (size_t i = 0; i < requests.size(); ++i) EXPECT_EQ(together[i].tokens, in_groups[i].tokens);
 }
 
@@ -193,10 +194,10 @@ TEST_F(DecodeTest, StopsAtTheLimitsOfTokensAndOfTheContext) {
   ScriptedDecoder decoder([&](int, const std::vector<int>&, std::span<float> logits) { logits[1] = 10.0f; }, 1);
   options.temperatures = {0};
   options.max_tokens = 12;
-  EXPECT_EQ(decode_windows(decoder, tokenizer, kScalar, windows(1), options).at(0).tokens.size(), 12u);
+  EXPECT_EQ(decode_windows(decoder, tokenizer, kScalar, pool, windows(1), options).at(0).tokens.size(), 12u);
   options.max_tokens = 1000;
   // Seven of the prompt; like the reference it stops once the sum exceeds the context of 64.
-  EXPECT_EQ(decode_windows(decoder, tokenizer, kScalar, windows(1), options).at(0).tokens.size(), 58u);
+  EXPECT_EQ(decode_windows(decoder, tokenizer, kScalar, pool, windows(1), options).at(0).tokens.size(), 58u);
 }
 
 TEST_F(DecodeTest, DetectsAmongLanguagesOnly) {

@@ -162,8 +162,8 @@ Result<void> Transcriber::decode_lanes(Run& run) {
   }
 
   const Stopwatch decoding;
-  const std::vector<DecodedWindow> decoded =
-      decode_windows(*decoder_, model_->tokenizer(), *context_.kernels->rowwise, requests, run.decoding);
+  const std::vector<DecodedWindow> decoded = decode_windows(*decoder_, model_->tokenizer(), *context_.kernels->rowwise,
+                                                            *context_.pool, requests, run.decoding);
   facts_.times.decode_text_ms += decoding.elapsed_ms();
   for (size_t i = 0; i < decoded.size(); ++i) {
     ++facts_.windows;
