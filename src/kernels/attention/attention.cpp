@@ -13,9 +13,9 @@ namespace shorthand::attention {
 namespace {
 
 constexpr std::array kVariants = {
-    Variant{Isa::scalar, weigh_int8_scalar, weigh_float_scalar},
-    Variant{Isa::avx2, weigh_int8_avx2, weigh_float_avx2},
-    Variant{Isa::avx512vnni, weigh_int8_avx512, weigh_float_avx512},
+    Variant{Isa::scalar, weigh_int8_scalar, add_block_scalar, weigh_float_scalar},
+    Variant{Isa::avx2, weigh_int8_avx2, add_block_avx2, weigh_float_avx2},
+    Variant{Isa::avx512vnni, weigh_int8_avx512, add_block_avx512, weigh_float_avx512},
 };
 
 constexpr int kColumns = gemm_i8::kPanelColumns;
@@ -45,8 +45,7 @@ void attend(const Int8Kernels& kernels, const Int8Cache& cache, int head, const 
   assert(!all.causal || all.rows <= all.keys);
   for (int start = 0; start < all.rows; start += block) {
     const int rows = std::min(block, all.rows - start);
-    uint8_t* const high = scratch.weights.data();
-    uint8_t* const low = high + size(rows) * size(padded);
+    uint8_t* const weights = scratch.weights.data();
     const float* q = all.q + size(start) * all.q_stride;
     float query_scales[kMaxBlockRows], out_scales[kMaxBlockRows];
     kernels.rowwise->quantise(q, all.q_stride, rows, kHeadDim, kHeadDim,
@@ -61,19 +60,22 @@ void attend(const Int8Kernels& kernels, const Int8Cache& cache, int head, const 
                          query_scales[r] * kQueryScale,
                          visible_keys(all, start + r),
                          padded};
-      out_scales[r] = kernels.weigh->weigh_int8(in, scratch.work.data(), high + size(r) * size(padded),
-                                                low + size(r) * size(padded));
+      out_scales[r] = kernels.weigh->weigh_int8(in, scratch.work.data(), weights + size(r) * size(padded),
+                                                scratch.block_scales.data() + r * kMaxKeyBlocks);
     }
-    // One product takes both halves, so that the values are read once. The scores are spent: [2 rows, 64] lies in their
-    // place.
+    // The scores are spent: the sums [rows, 64] of a block of keys lie in their place.
     int32_t* const sums = scratch.sums.data();
-    kernels.product->tile(high, size(padded), 2 * rows, values, size(cache.capacity) * kColumns, kHeadDim / kColumns,
-                          padded, sums, kHeadDim);
+    float* const acc = scratch.acc.data();
+    std::fill_n(acc, rows * kHeadDim, 0.0f);
+    for (int key = 0; key < padded; key += kBlockKeys) {
+      kernels.product->tile(weights + key, size(padded), rows, values + size(key) * kColumns,
+                            size(cache.capacity) * kColumns, kHeadDim / kColumns, std::min(kBlockKeys, padded - key),
+                            sums, kHeadDim);
+      kernels.weigh->add_block(sums, scratch.block_scales.data() + key / kBlockKeys, rows, acc);
+    }
     for (int r = 0; r < rows; ++r) {
       float* out = all.out + size(start + r) * all.out_stride;
-      for (int i = 0; i < kHeadDim; ++i) {
-        out[i] = static_cast<float>(sums[r * kHeadDim + i] * 128 + sums[(rows + r) * kHeadDim + i]) * out_scales[r];
-      }
+      for (int i = 0; i < kHeadDim; ++i) out[i] = acc[r * kHeadDim + i] * out_scales[r];
     }
   }
 }

@@ -8,11 +8,11 @@
 // int8. Queries, keys and values are quantised row by row and head by head, absmax / 127. For one row, over its visible
 // keys:
 //   x_j = float(q . k_j) * key_scale_j;  m = max x_j;  e_j = exp((x_j - m) * q_scale / 8);  l = sum e_j (16 partial
-//   sums) w_j = e_j * value_scale_j;  p_j = round(w_j * (8191 / max w));  out = float(sum_j p_j v_j) * (max w / 8191 /
-//   l)
-// Both products are exact in 32 bits: q . k as in gemm_i8, and 8191 * 127 * 2,048 keys < 2^31. Weights have 13 bits,
-// because 8 cost 1 to 3 dB of the encoder's output (docs/numerics.md); they are multiplied as 128 * high + low, two
-// 8-bit products.
+//   sums);  w_j = e_j * value_scale_j;  and block by block of kBlockKeys keys, with M = max w_j of the block:
+//   p_j = round(w_j * (255 / M));  s = M / 255;  acc = fma(float(sum_j p_j v_j), s, acc);  at last out = acc * (1 / l)
+// Both products are exact in 32 bits: q . k as in gemm_i8, and 255 * 127 * kBlockKeys < 2^23, exact as a float too.
+// With one scale for all keys 8 bits would cost 1 to 3 dB of the encoder's output; with one a block they cost none
+// (docs/numerics.md).
 #pragma once
 
 #include <cstddef>
@@ -31,6 +31,8 @@ inline constexpr int kHeadDim = 64;  // of every Whisper model
 inline constexpr int kMaxKeys = 2048;
 inline constexpr int kKeyAlign = 64;  // capacities are multiples of this
 inline constexpr int kMaxBlockRows = 32;
+inline constexpr int kBlockKeys = 256;  // that share a scale of their weights
+inline constexpr int kMaxKeyBlocks = kMaxKeys / kBlockKeys;
 
 // Keys and values of one layer and one sequence; a view, the memory belongs to the session. Both matrices are panels as
 // the matrix products read them: a key is a column of a [keys, 64] matrix B, a component of the values a column of a
@@ -61,8 +63,7 @@ void store(const rowwise::Variant& rowwise, const Int8Cache& cache, int first, c
 void store(const FloatCache& cache, int first, const float* k, size_t k_stride, const float* v, size_t v_stride,
            int rows);
 
-// Rows of scores to rows of weights; see the formulas above. `keys` are the visible ones; weights up to `padded` are
-// zeroed.
+// One row of scores to weights; see the formulas above. `keys` are the visible ones; weights up to `padded` are zeroed.
 struct WeighInt8 {
   const int32_t* sums;  // q . k_j with the bias of q
   const int32_t* key_bias;
@@ -71,14 +72,17 @@ struct WeighInt8 {
   float query_scale;  // q_scale / 8
   int keys, padded;
 };
-// Returns max w / 8191 / l; writes p as high * 128 + low. `work` has room for `padded` floats.
-using WeighInt8Fn = float (*)(const WeighInt8& in, float* work, uint8_t* high, uint8_t* low);
+// Returns 1 / l; writes p [padded] and s, one a block. `work` has room for `padded` floats.
+using WeighInt8Fn = float (*)(const WeighInt8& in, float* work, uint8_t* weights, float* block_scales);
+// acc [rows, 64] = fma(float(sums [rows, 64]), scales[row * kMaxKeyBlocks], acc).
+using AddBlockFn = void (*)(const int32_t* sums, const float* scales, int rows, float* acc);
 // scores[j] = exp((scores[j] - max) / 8), zero from `keys` to `padded`; returns 1 / sum.
 using WeighFloatFn = float (*)(float* scores, int keys, int padded);
 
 struct Variant {
   Isa isa;
   WeighInt8Fn weigh_int8;
+  AddBlockFn add_block;
   WeighFloatFn weigh_float;
 };
 std::span<const Variant> variants();
@@ -89,7 +93,9 @@ struct Scratch {
   AlignedBuffer<int32_t> sums{static_cast<size_t>(kMaxBlockRows) * kMaxKeys};
   AlignedBuffer<float> work{kMaxKeys};
   AlignedBuffer<uint8_t> query{static_cast<size_t>(kMaxBlockRows) * kHeadDim};
-  AlignedBuffer<uint8_t> weights{static_cast<size_t>(2 * kMaxBlockRows) * kMaxKeys};  // high halves, then low ones
+  AlignedBuffer<uint8_t> weights{static_cast<size_t>(kMaxBlockRows) * kMaxKeys};
+  AlignedBuffer<float> block_scales{static_cast<size_t>(kMaxBlockRows) * kMaxKeyBlocks};
+  AlignedBuffer<float> acc{static_cast<size_t>(kMaxBlockRows) * kHeadDim};
 };
 
 struct Rows {

@@ -122,7 +122,7 @@ TEST_P(Int8Test, EqualsScalar) {
   }
 }
 
-// The largest sums there are: 2,048 keys, all weights 8191, all values 127.
+// The largest sums there are: 2,048 keys, all weights 255, all values 127.
 TEST_P(Int8Test, DoesNotOverflow) {
   Random random(2);
   Data d(random, 2, kMaxKeys, false);
@@ -211,17 +211,19 @@ TEST_P(WeighTest, Int8EqualsScalar) {
         const WeighInt8 in{sums.data(), key_bias.data(), key_scales.data(), value_scales.data(), query_scale,
                            keys,        padded};
         GuardedRows<float> work(1, padded, size(padded));
-        GuardedRows<uint8_t> high(1, padded, size(padded)), low(1, padded, size(padded));
-        std::vector<float> other_work(size(padded));
-        std::vector<uint8_t> want_high(size(padded)), want_low(size(padded));
-        const float got = GetParam().weigh_int8(in, work.data(), high.data(), low.data());
-        const float want = weigh_int8_scalar(in, other_work.data(), want_high.data(), want_low.data());
+        const int blocks = (padded + kBlockKeys - 1) / kBlockKeys;
+        GuardedRows<uint8_t> weights(1, padded, size(padded));
+        GuardedRows<float> scales(1, blocks, size(blocks));
+        std::vector<float> other_work(size(padded)), want_scales(size(blocks));
+        std::vector<uint8_t> want_weights(size(padded));
+        const float got = GetParam().weigh_int8(in, work.data(), weights.data(), scales.data());
+        const float want = weigh_int8_scalar(in, other_work.data(), want_weights.data(), want_scales.data());
         ASSERT_TRUE(same_bits(std::vector{got}, std::vector{want})) << keys << " keys";
-        ASSERT_TRUE(same_bits(high.values(), want_high)) << keys << " keys";
-        ASSERT_TRUE(same_bits(low.values(), want_low)) << keys << " keys";
+        ASSERT_TRUE(same_bits(weights.values(), want_weights)) << keys << " keys";
+        ASSERT_TRUE(same_bits(scales.values(), want_scales)) << keys << " keys";
         ASSERT_TRUE(work.untouched());
-        ASSERT_TRUE(high.untouched());
-        ASSERT_TRUE(low.untouched());
+        ASSERT_TRUE(weights.untouched());
+        ASSERT_TRUE(scales.untouched());
       }
     }
   }
@@ -256,13 +258,14 @@ INSTANTIATE_TEST_SUITE_P(Variants, WeighTest, ::testing::ValuesIn(variants().beg
 // also sum_j w_j |v_j| for every component and the largest |score|, which error bounds want.
 struct Exact {
   std::vector<double> out, spread;
-  double largest_score = 0, largest_weight = 0;  // the weight before the sum is divided out, times value_scale(j)
+  double largest_score = 0;
+  std::vector<double> weights;  // before the sum is divided out, times value_scale(j)
   double total = 0;
 };
 template <class Q, class K, class V, class S>
 Exact exact(int keys, Q q, K k, V v, S value_scale) {
   std::vector<double> x(size(keys));
-  Exact e{std::vector<double>(kHeadDim), std::vector<double>(kHeadDim)};
+  Exact e{std::vector<double>(kHeadDim), std::vector<double>(kHeadDim), 0, {}, 0};
   double m = -std::numeric_limits<double>::infinity();
   for (int j = 0; j < keys; ++j) {
     for (int i = 0; i < kHeadDim; ++i) x[size(j)] += q(i) * k(j, i) / 8;
@@ -271,7 +274,7 @@ Exact exact(int keys, Q q, K k, V v, S value_scale) {
   }
   for (double& score : x) e.total += score = std::exp(score - m);
   for (int j = 0; j < keys; ++j) {
-    e.largest_weight = std::max(e.largest_weight, x[size(j)] * value_scale(j));
+    e.weights.push_back(x[size(j)] * value_scale(j));
     for (int i = 0; i < kHeadDim; ++i) {
       e.out[size(i)] += x[size(j)] / e.total * v(j, i);
       e.spread[size(i)] += x[size(j)] / e.total * std::fabs(v(j, i));
@@ -280,8 +283,8 @@ Exact exact(int keys, Q q, K k, V v, S value_scale) {
   return e;
 }
 
-// Against exact attention over what the integers stand for. Rounding a weight to 13 bits costs half a level a key; the
-// rest is float: a score of magnitude x enters exp with an error of a few x u.
+// Against exact attention over what the integers stand for. Rounding a weight to 8 bits costs half a level of its block
+// a key; the rest is float: a score of magnitude x enters exp with an error of a few x u.
 TEST(AttentionMeaning, Int8IsAttentionOverTheDequantisedValues) {
   Random random(7);
   Scratch scratch;
@@ -312,9 +315,13 @@ TEST(AttentionMeaning, Int8IsAttentionOverTheDequantisedValues) {
             [&](int j) { return scale_of(c.value_scales, j); });
         for (int i = 0; i < kHeadDim; ++i) {
           double half_levels = 0;
-          for (int j = 0; j < d.visible(r); ++j) half_levels += 0.5 * std::abs(c.values[value_at(h, c.capacity, j, i)]);
-          const double bound = half_levels * e.largest_weight / 8191 / e.total +
-                               (10 * e.largest_score + 30) * kUnitRoundoff * e.spread[size(i)];
+          for (int j = 0; j < d.visible(r); ++j) {
+            const auto block = e.weights.begin() + j / kBlockKeys * kBlockKeys;
+            const auto end = e.weights.end() - block > kBlockKeys ? block + kBlockKeys : e.weights.end();
+            half_levels += 0.5 * std::abs(c.values[value_at(h, c.capacity, j, i)]) * *std::max_element(block, end);
+          }
+          const double bound =
+              half_levels / 255 / e.total + (10 * e.largest_score + 30) * kUnitRoundoff * e.spread[size(i)];
           const double off = std::fabs(static_cast<double>(got[size(r * kWidth + h * kHeadDim + i)]) - e.out[size(i)]);
           ASSERT_LE(off, 1.01 * bound) << "row " << r << ", head " << h << ", component " << i << " of " << keys
                                        << " keys";
@@ -322,7 +329,7 @@ TEST(AttentionMeaning, Int8IsAttentionOverTheDequantisedValues) {
         }
       }
     }
-    EXPECT_GT(testing::snr_db(got, want), 60) << keys << " keys";
+    EXPECT_GT(testing::snr_db(got, want), 30) << keys << " keys";
   }
 }
 

@@ -11,22 +11,20 @@ namespace {
 #include "kernels/simd/vector_math.h"
 
 // Packing works within 128-bit lanes and leaves groups of four keys as 0 4 8 12, 1 5 9 13, ...
-SHORTHAND_INLINE void store_split(uint8_t* high, uint8_t* low, I32x16 p0, I32x16 p1, I32x16 p2, I32x16 p3) {
+SHORTHAND_INLINE void store_weights(uint8_t* out, I32x16 p0, I32x16 p1, I32x16 p2, I32x16 p3) {
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  const __m512i bits13 = _mm512_set1_epi16(8191), bits7 = _mm512_set1_epi16(127);
-  const __m512i a = _mm512_and_si512(_mm512_packs_epi32(p0.v, p1.v), bits13);
-  const __m512i b = _mm512_and_si512(_mm512_packs_epi32(p2.v, p3.v), bits13);
-  const __m512i h = _mm512_packus_epi16(_mm512_srli_epi16(a, 7), _mm512_srli_epi16(b, 7));
-  const __m512i l = _mm512_packus_epi16(_mm512_and_si512(a, bits7), _mm512_and_si512(b, bits7));
-  _mm512_storeu_si512(high, _mm512_permutexvar_epi32(order, h));
-  _mm512_storeu_si512(low, _mm512_permutexvar_epi32(order, l));
+  const __m512i bytes = _mm512_packus_epi16(_mm512_packs_epi32(p0.v, p1.v), _mm512_packs_epi32(p2.v, p3.v));
+  _mm512_storeu_si512(out, _mm512_permutexvar_epi32(order, bytes));
 }
 
 #include "kernels/attention/vector_body.h"
 }  // namespace
 
-float weigh_int8_avx512(const WeighInt8& in, float* work, uint8_t* high, uint8_t* low) {
-  return weigh_int8_body(in, work, high, low);
+float weigh_int8_avx512(const WeighInt8& in, float* work, uint8_t* weights, float* block_scales) {
+  return weigh_int8_body(in, work, weights, block_scales);
+}
+void add_block_avx512(const int32_t* sums, const float* scales, int rows, float* acc) {
+  add_block_body(sums, scales, rows, acc);
 }
 float weigh_float_avx512(float* scores, int keys, int padded) { return weigh_float_body(scores, keys, padded); }
 

@@ -9,7 +9,7 @@
 
 namespace shorthand::attention {
 
-float weigh_int8_scalar(const WeighInt8& in, float* work, uint8_t* high, uint8_t* low) {
+float weigh_int8_scalar(const WeighInt8& in, float* work, uint8_t* weights, float* block_scales) {
   float m = -INFINITY;
   for (int j = 0; j < in.keys; ++j) {
     const uint32_t sum = static_cast<uint32_t>(in.sums[j]) - static_cast<uint32_t>(in.key_bias[j]);
@@ -17,23 +17,30 @@ float weigh_int8_scalar(const WeighInt8& in, float* work, uint8_t* high, uint8_t
     m = std::max(m, work[j]);
   }
   simd::Sums16 total;
-  float largest = 0;
-  for (int j = 0; j < in.keys; ++j) {
-    const float e = simd::exp_scalar((work[j] - m) * in.query_scale);
-    total.lane[j % 16] += e;
-    work[j] = e * in.value_scales[j];
-    largest = std::max(largest, work[j]);
+  std::memset(weights, 0, static_cast<size_t>(in.padded));
+  for (int first = 0; first < in.padded; first += kBlockKeys) {
+    const int end = std::min(first + kBlockKeys, in.keys);
+    float largest = 0;
+    for (int j = first; j < end; ++j) {
+      const float e = simd::exp_scalar((work[j] - m) * in.query_scale);
+      total.lane[j % 16] += e;
+      work[j] = e * in.value_scales[j];
+      largest = std::max(largest, work[j]);
+    }
+    block_scales[first / kBlockKeys] = largest > 0 ? largest / kLevels : 0.0f;
+    if (!(largest > 0)) continue;  // every value is zero
+    const float levels = kLevels / largest;
+    for (int j = first; j < end; ++j)  // what overflows is INT32_MIN, and no weight
+      weights[j] = static_cast<uint8_t>(std::max(simd::round_to_int(work[j] * levels), 0));
   }
-  std::memset(high, 0, static_cast<size_t>(in.padded));
-  std::memset(low, 0, static_cast<size_t>(in.padded));
-  if (!(largest > 0)) return 0.0f;  // every value is zero
-  const float levels = kLevels / largest;
-  for (int j = 0; j < in.keys; ++j) {
-    const auto p = static_cast<uint32_t>(simd::round_to_int(work[j] * levels));
-    high[j] = static_cast<uint8_t>(p >> 7);
-    low[j] = static_cast<uint8_t>(p & 127);
+  return 1.0f / total.joined();
+}
+
+void add_block_scalar(const int32_t* sums, const float* scales, int rows, float* acc) {
+  for (int r = 0; r < rows; ++r) {
+    for (int i = 0; i < kHeadDim; ++i, ++sums, ++acc)
+      *acc = std::fma(static_cast<float>(*sums), scales[r * kMaxKeyBlocks], *acc);
   }
-  return largest / kLevels / total.joined();
 }
 
 float weigh_float_scalar(float* scores, int keys, int padded) {

@@ -6,15 +6,19 @@
 
 namespace shorthand::attention {
 
-float weigh_int8_scalar(const WeighInt8& in, float* work, uint8_t* high, uint8_t* low);
-float weigh_int8_avx2(const WeighInt8& in, float* work, uint8_t* high, uint8_t* low);
-float weigh_int8_avx512(const WeighInt8& in, float* work, uint8_t* high, uint8_t* low);
+float weigh_int8_scalar(const WeighInt8& in, float* work, uint8_t* weights, float* block_scales);
+float weigh_int8_avx2(const WeighInt8& in, float* work, uint8_t* weights, float* block_scales);
+float weigh_int8_avx512(const WeighInt8& in, float* work, uint8_t* weights, float* block_scales);
+
+void add_block_scalar(const int32_t* sums, const float* scales, int rows, float* acc);
+void add_block_avx2(const int32_t* sums, const float* scales, int rows, float* acc);
+void add_block_avx512(const int32_t* sums, const float* scales, int rows, float* acc);
 
 float weigh_float_scalar(float* scores, int keys, int padded);
 float weigh_float_avx2(float* scores, int keys, int padded);
 float weigh_float_avx512(float* scores, int keys, int padded);
 
-inline constexpr float kLevels = 8191.0f;     // 13 bits
+inline constexpr float kLevels = 255.0f;      // of a weight
 inline constexpr float kQueryScale = 0.125f;  // 1 / sqrt(64)
 
 }  // namespace shorthand::attention

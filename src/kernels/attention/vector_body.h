@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The family over F32x16. Included by avx2.cpp and avx512.cpp inside their region and namespace: see simd/target.h.
 // They define
-//   store_split(high, low, p0, p1, p2, p3)    the high and the low 7 of the 13 bits of 64 integers; 0 for INT32_MIN
+//   store_weights(out, p0, p1, p2, p3)    64 integers, 0 to 255, as bytes; 0 for INT32_MIN
 
 // Scores of sixteen keys: the product without the bias of q, times the keys' scales.
 SHORTHAND_INLINE F32x16 score(I32x16 sums, I32x16 key_bias, F32x16 key_scales) {
   return mul(to_float(sub(sums, key_bias)), key_scales);
 }
 
-static float weigh_int8_body(const WeighInt8& arguments, float* work, uint8_t* high, uint8_t* low) {
+static float weigh_int8_body(const WeighInt8& arguments, float* work, uint8_t* weights, float* block_scales) {
   const WeighInt8 in = arguments;  // a copy: what is stored below cannot change it
   const int whole = in.keys / 16 * 16, left = in.keys - whole;
   const F32x16 zero = splat(0.0f), nothing = splat(-__builtin_inff());
@@ -27,37 +27,49 @@ static float weigh_int8_body(const WeighInt8& arguments, float* work, uint8_t* h
   }
 
   const F32x16 m = splat(join_max(largest_score)), scale = splat(in.query_scale);
-  F32x16 total = zero, largest_weight = zero;
-  for (int j = 0; j < whole; j += 16) {
-    const F32x16 e = exp(mul(sub(load(work + j), m), scale));
-    const F32x16 w = mul(e, load(in.value_scales + j));
-    store(work + j, w);
-    total = add(total, e);
-    largest_weight = max(w, largest_weight);
-  }
-  int done = whole;
-  if (left) {
-    const F32x16 e = exp(mul(sub(load(work + whole), m), scale));
-    const F32x16 w = mul(e, load_first(in.value_scales + whole, left, zero));
-    store(work + whole, w);
-    total = add(total, e);
-    largest_weight = max(w, largest_weight);
-    done += 16;
-  }
-  for (; done < in.padded; done += 16) store(work + done, zero);
+  F32x16 total = zero;
+  for (int first = 0; first < in.padded; first += kBlockKeys) {
+    const int end = in.padded - first < kBlockKeys ? in.padded : first + kBlockKeys;
+    F32x16 largest_weight = zero;
+    int j = first;
+    for (; j < whole && j < end; j += 16) {
+      const F32x16 e = exp(mul(sub(load(work + j), m), scale));
+      const F32x16 w = mul(e, load(in.value_scales + j));
+      store(work + j, w);
+      total = add(total, e);
+      largest_weight = max(w, largest_weight);
+    }
+    if (left && j == whole && j < end) {
+      const F32x16 e = exp(mul(sub(load(work + j), m), scale));
+      const F32x16 w = mul(e, load_first(in.value_scales + j, left, zero));
+      store(work + j, w);
+      total = add(total, e);
+      largest_weight = max(w, largest_weight);
+      j += 16;
+    }
+    for (; j < end; j += 16) store(work + j, zero);
 
-  const float largest = join_max(largest_weight);
-  if (!(largest > 0)) {  // every value is zero
-    __builtin_memset(high, 0, static_cast<size_t>(in.padded));
-    __builtin_memset(low, 0, static_cast<size_t>(in.padded));
-    return 0.0f;
+    const float largest = join_max(largest_weight);
+    block_scales[first / kBlockKeys] = largest > 0 ? largest / kLevels : 0.0f;
+    if (!(largest > 0)) {  // every value is zero
+      __builtin_memset(weights + first, 0, static_cast<size_t>(end - first));
+      continue;
+    }
+    const F32x16 levels = splat(kLevels / largest);
+    for (j = first; j < end; j += 64) {
+      store_weights(weights + j, to_int(mul(load(work + j), levels)), to_int(mul(load(work + j + 16), levels)),
+                    to_int(mul(load(work + j + 32), levels)), to_int(mul(load(work + j + 48), levels)));
+    }
   }
-  const F32x16 levels = splat(kLevels / largest);
-  for (int j = 0; j < in.padded; j += 64) {
-    store_split(high + j, low + j, to_int(mul(load(work + j), levels)), to_int(mul(load(work + j + 16), levels)),
-                to_int(mul(load(work + j + 32), levels)), to_int(mul(load(work + j + 48), levels)));
+  return 1.0f / join_sum(total);
+}
+
+static void add_block_body(const int32_t* sums, const float* scales, int rows, float* acc) {
+  for (int r = 0; r < rows; ++r) {
+    const F32x16 scale = splat(scales[r * kMaxKeyBlocks]);
+    for (int i = 0; i < kHeadDim; i += 16, sums += 16, acc += 16)
+      store(acc, fma(to_float(load_int(sums)), scale, load(acc)));
   }
-  return largest / kLevels / join_sum(total);
 }
 
 static float weigh_float_body(float* scores, int keys, int padded) {
