@@ -23,6 +23,9 @@ struct KernelType {
   // Cycles of one call, derived in the kernel's cost function from its slots and latencies; never measured here.
   int64_t (*cycles)(Generation generation, std::span<const int32_t> numbers);
   int stack_bytes;
+  // What decides how it contends for the banks of its tile, in percent of its cycles. `cycles` counts neither.
+  int bank_percent = 50;   // those that load from or store to the bank of any one of its buffers
+  int paired_percent = 0;  // those whose bundle loads from its first and from its second buffer
 };
 
 }  // namespace shorthand::npu
