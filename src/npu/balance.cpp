@@ -125,22 +125,29 @@ class Balance {
   }
 
   Result<bool> through_relay(const Relay& r) {
-    // A whole object is one of each part: every FIFO of a relay passes as many.
+    // A whole object is so many objects of each part's FIFO, and leaves `repeat` times.
+    auto share = [&](int f) {
+      const std::vector<int>& parts = r.inputs.size() > 1 ? r.inputs : r.outputs;
+      const auto p = static_cast<size_t>(std::find(parts.begin(), parts.end(), f) - parts.begin());
+      const Fifo& fifo = d_.fifos[at(f)];
+      const bool leaves = std::find(r.outputs.begin(), r.outputs.end(), f) != r.outputs.end();
+      return (p == parts.size() ? 1 : part_elements(d_, r, p) / fifo.elements) * (leaves ? fifo.repeat : 1);
+    };
     std::optional<int64_t> n;
-    for (int f : r.inputs) n = n ? n : objects(f);
-    for (int f : r.outputs) {
-      if (!n && objects(f)) {
-        if (*objects(f) % d_.fifos[at(f)].repeat != 0) {
-          return refuse(fmt::format("fifo {}: {} objects are no multiple of its repeat, {}", d_.fifos[at(f)].name,
-                                    *objects(f), d_.fifos[at(f)].repeat));
+    for (const std::vector<int>* side : {&r.inputs, &r.outputs}) {
+      for (int f : *side) {
+        if (n || !objects(f)) continue;
+        if (*objects(f) % share(f) != 0) {
+          return refuse(fmt::format("fifo {}: {} objects, {} passes {} at a time; make the lengths agree",
+                                    d_.fifos[at(f)].name, *objects(f), r.name, share(f)));
         }
-        n = *objects(f) / d_.fifos[at(f)].repeat;
+        n = *objects(f) / share(f);
       }
     }
     if (!n) return false;
     bool more = false;
-    for (int f : r.inputs) more |= SHORTHAND_TRY(know(consumed_, f, *n, "consumed"));
-    for (int f : r.outputs) more |= SHORTHAND_TRY(know(produced_, f, *n * d_.fifos[at(f)].repeat, "produced"));
+    for (int f : r.inputs) more |= SHORTHAND_TRY(know(consumed_, f, *n * share(f), "consumed"));
+    for (int f : r.outputs) more |= SHORTHAND_TRY(know(produced_, f, *n * share(f), "produced"));
     return more;
   }
 

@@ -16,11 +16,10 @@ Error refuse(const Design& design, const std::string& fact) {
   return unsupported(fmt::format("{}: {}", design.name, fact));
 }
 
-// What the registers of one descriptor hold. `iterates`: the outermost of one dimension too many is the iteration.
-Result<void> check_descriptor(const Design& design, const TileLimits& limits, const std::string& where,
-                              const Pattern& pattern, int64_t elements, int element_bytes, int64_t offset_bytes,
-                              bool iterates, int max_repeat) {
-  const Pattern dims = simplified(pattern, elements);
+// Whether the registers of one descriptor hold `dims`. `iterates`: the outermost of one dimension too many is the
+// iteration.
+Result<void> check_dims(const Design& design, const TileLimits& limits, const std::string& where, const Pattern& dims,
+                        int64_t elements, int element_bytes, int64_t offset_bytes, bool iterates, int max_repeat) {
   if (offset_bytes % 4 != 0) {
     return refuse(design,
                   fmt::format("{}: begins at byte {}; descriptors begin at multiples of 4", where, offset_bytes));
@@ -71,6 +70,20 @@ Result<void> check_descriptor(const Design& design, const TileLimits& limits, co
     return refuse(design,
                   fmt::format("{}: {} words, {} is the most; use smaller objects", where, words, limits.max_words));
   return {};
+}
+
+// As it is written, or in as few dimensions as it can be: what one form cannot hold the other may.
+Result<void> check_descriptor(const Design& design, const TileLimits& limits, const std::string& where,
+                              const Pattern& pattern, int64_t elements, int element_bytes, int64_t offset_bytes,
+                              bool iterates, int max_repeat) {
+  Pattern written = pattern;
+  std::erase_if(written, [](const Dim& d) { return d.size == 1; });
+  if (!written.empty() &&
+      check_dims(design, limits, where, written, elements, element_bytes, offset_bytes, iterates, max_repeat).ok()) {
+    return {};
+  }
+  return check_dims(design, limits, where, simplified(pattern, elements), elements, element_bytes, offset_bytes,
+                    iterates, max_repeat);
 }
 
 Result<void> check_channels(const Design& design, const Device& device, const Placement& placement) {

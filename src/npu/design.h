@@ -48,9 +48,10 @@ struct Fifo {
   int64_t object_bytes() const { return int64_t{elements} * element_bytes; }
 };
 
-// FIFOs that meet in a memory tile: one input to one or several outputs, or several inputs to one output. With several,
-// the parts lie at `offsets` (in elements) of the one object on the other side. The buffers are that object's, as many
-// as its FIFO's depth.
+// FIFOs that meet in a memory tile: one input to one or several outputs, or several inputs to one output. The part of
+// FIFO p lies at offsets[p] (elements) of the one object on the other side and goes on to the next offset or the end. A
+// part may be several objects of its FIFO: they then pass one after the other, as a panel passes as tiles. The buffers
+// are the whole object's, as many as its FIFO's depth.
 struct Relay {
   std::string name;
   std::vector<int> inputs, outputs;

@@ -69,6 +69,7 @@ struct Timing {
   int shim_decay_percent;
   int shim_mm2s_centicycles_a_word;  // 105: 1.05
   int shim_s2mm_centicycles_a_word;
+  int shim_read_run;  // the least that one contiguous run costs a channel that reads, however short it is
   // The controller: instructions of a runtime sequence.
   int write32, mask_write, block_write, block_write_word, instruction, first_push;
 };

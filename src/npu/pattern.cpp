@@ -39,6 +39,11 @@ int64_t run_length(const Pattern& pattern, int64_t whole) {
   return last.stride == 1 ? last.size : 1;
 }
 
+int64_t part_elements(const Design& design, const Relay& relay, size_t p) {
+  const int64_t whole = design.fifos[static_cast<size_t>(whole_fifo(relay))].elements;
+  return (p + 1 < relay.offsets.size() ? relay.offsets[p + 1] : whole) - relay.offsets[p];
+}
+
 Walk::Walk(const Pattern& pattern, int64_t whole, int element_bytes, int64_t offset) : offset_(offset) {
   Pattern dims = simplified(pattern, whole);
   left_ = visits(dims, whole) * element_bytes;

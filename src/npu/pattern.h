@@ -24,6 +24,12 @@ Pattern simplified(const Pattern& pattern, int64_t whole);
 // Elements that lie one after the other before the walk jumps.
 int64_t run_length(const Pattern& pattern, int64_t whole);
 
+// Elements of part `p` of a relay.
+int64_t part_elements(const Design& design, const Relay& relay, size_t p);
+
+// The FIFO of a relay that holds the whole object.
+inline int whole_fifo(const Relay& r) { return r.inputs.size() == 1 ? r.inputs[0] : r.outputs[0]; }
+
 // A walk that can stop and go on: hands out pieces [offset, offset + bytes) of at most what is asked for.
 class Walk {
  public:

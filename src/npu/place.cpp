@@ -7,15 +7,13 @@
 #include <map>
 
 #include "npu/memory_map.h"
+#include "npu/pattern.h"
 #include "npu/route.h"
 
 namespace shorthand::npu {
 namespace {
 
 size_t at(int index) { return static_cast<size_t>(index); }
-
-// The FIFO that holds the whole object of a relay, whose depth its buffers have.
-int whole_fifo(const Relay& r) { return r.inputs.size() == 1 ? r.inputs[0] : r.outputs[0]; }
 
 struct Budget {
   int channels[2] = {0, 0};
@@ -400,11 +398,10 @@ Result<void> Placer::fill_relay(int index) {
     full.push_back(SHORTHAND_TRY(lock(tile, 0, fmt::format("{} part {} full", relay.name, p))));
   }
   auto part_bd = [&](int object, size_t p) {
-    const Fifo& part = design_.fifos[at(parts[p])];
     Bd bd;
     bd.region = object;
     bd.offset = int64_t{relay.offsets[p]} * whole.element_bytes;
-    bd.elements = parts.size() == 1 ? whole.elements : part.elements;
+    bd.elements = part_elements(design_, relay, p);
     return bd;
   };
   for (int f : relay.inputs) {

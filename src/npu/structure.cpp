@@ -101,22 +101,18 @@ class Structure {
     if (r.offsets.size() != parts.size()) {
       return refuse(fmt::format("{}: {} parts and {} offsets; give one each", r.name, parts.size(), r.offsets.size()));
     }
-    int64_t covered = 0;
     for (size_t p = 0; p < parts.size(); ++p) {
       const Fifo& part = d_.fifos[at(parts[p])];
       if (part.element_bytes != whole.element_bytes) {
         return refuse(fmt::format("{}: {} has elements of {} bytes, {} of {}; use one type", r.name, part.name,
                                   part.element_bytes, whole.name, whole.element_bytes));
       }
-      if (r.offsets[p] != covered) {
-        return refuse(fmt::format("{}: part {} begins at {}, the one before it ends at {}; parts follow each other",
-                                  r.name, part.name, r.offsets[p], covered));
+      const int64_t span = part_elements(d_, r, p);
+      if ((p == 0 && r.offsets[0] != 0) || span < 1 || span % part.elements != 0) {
+        return refuse(
+            fmt::format("{}: {} has {} elements from {}, its objects {}; lengths produced and consumed must agree",
+                        r.name, part.name, span, r.offsets[p], part.elements));
       }
-      covered += part.elements;
-    }
-    if (covered != whole.elements) {
-      return refuse(fmt::format("{}: the parts have {} elements, {} has {}; lengths produced and consumed must agree",
-                                r.name, covered, whole.name, whole.elements));
     }
     return {};
   }
@@ -135,13 +131,15 @@ class Structure {
     return {};
   }
 
-  // A layout at the whole side of a relay is that of each part.
+  // A layout at a relay is that of one part, on either side.
   int64_t elements_of(const Fifo& f, const Endpoint& e) const {
     if (e.site != Endpoint::Site::relay) return f.elements;
     const Relay& r = d_.relays[at(e.index)];
-    const bool joins = r.inputs.size() > 1;
-    const Fifo& whole = d_.fifos[at(joins ? r.outputs[0] : r.inputs[0])];
-    return &whole == &f ? d_.fifos[at(joins ? r.inputs[0] : r.outputs[0])].elements : f.elements;
+    const std::vector<int>& parts = r.inputs.size() > 1 ? r.inputs : r.outputs;
+    for (size_t p = 0; p < parts.size(); ++p) {
+      if (&d_.fifos[at(parts[p])] == &f) return part_elements(d_, r, p);
+    }
+    return part_elements(d_, r, 0);
   }
 
   Result<void> patterns(int index) const {

@@ -58,6 +58,7 @@ class Machine {
     Walk ahead;                                         // the next burst to ask DDR for
     int64_t lines = 0, next_words = 0, next_lines = 0;  // of the present burst and of the next
     bool draining = false;                              // all words are in, the last of them on their way to DDR
+    int64_t pace = 0;                                   // hundredths of a cycle that the next burst takes the channel
     int64_t available = 0;                              // when its first word is there, in hundredths of a cycle
     Cycle written = 0, written_before = 0;              // when the last burst and the one before it were in DDR
   };

@@ -37,6 +37,7 @@ void Machine::task_event(size_t c, Cycle now) {
   s.ahead = Walk(a.pattern, 0, element, a.offset * element);
   s.data = s.ahead;
   s.available = now * 100;
+  s.pace = 0;
   s.written = now;
   ask_ddr(c, now);
   give_burst(c, now);
@@ -45,16 +46,21 @@ void Machine::task_event(size_t c, Cycle now) {
 // Cuts off the next burst. One that is read is asked for at once; one that is written when its words are in.
 void Machine::ask_ddr(size_t c, Cycle now) {
   ChannelState& s = channels_[c];
-  const int64_t before = s.next_words;
   const int64_t bytes = std::min<int64_t>(device_.shim_burst_bytes, s.ahead.left());
   s.next_words = bytes / 4;
   s.next_lines = 0;
-  s.ahead.next(bytes, [&](int64_t offset, int64_t n) { s.next_lines += ddr_.lines(offset, n); });
+  const int64_t pace_before = s.pace;
+  s.pace = 0;
+  const int64_t a_word = sends(c) ? t_.shim_mm2s_centicycles_a_word : t_.shim_s2mm_centicycles_a_word;
+  const int64_t a_run = sends(c) ? t_.shim_read_run * 100 : 0;
+  s.ahead.next(bytes, [&](int64_t offset, int64_t n) {
+    s.next_lines += ddr_.lines(offset, n);
+    s.pace += std::max((n + 3) / 4 * a_word, a_run);
+  });
   if (bytes == 0) return;
   if (sends(c)) {
     report_.bytes_read += bytes;
-    const Cycle served = ddr_.serve(false, s.next_lines, now);
-    s.available = std::max(served * 100, s.available + before * t_.shim_mm2s_centicycles_a_word);
+    s.available = std::max(ddr_.serve(false, s.next_lines, now) * 100, s.available + pace_before);
   } else {
     report_.bytes_written += bytes;
   }
