@@ -146,7 +146,7 @@ class GemmDesign {
   }
 
   // For each row of blocks one task a channel. Two rows are in flight: everything of a row is started before the row
-  // before it is waited for.
+  // before it is waited for. The fills are awaited too, for their descriptors.
   void make_sequence() {
     const int a = b_.host("a", int64_t{g_.m} * g_.k * k_.input_bytes);
     const int b = b_.host("b", int64_t{g_.k} * g_.n * k_.input_bytes);
@@ -161,7 +161,7 @@ class GemmDesign {
       }
       for (int f = 0; f < feeders_; ++f) {
         const int64_t row = block * m_row + int64_t{f} * rows_a_feeder_ * g_.tile_m;
-        fill_a(a, f, row * g_.k);
+        done.push_back(fill_a(a, f, row * g_.k));
       }
       for (int i = 0; i < columns_; ++i) {
         // Written in dimensions that the shim's wraps (1,023) hold: steps and rows of k apart, packed tiles in halves.
@@ -170,7 +170,7 @@ class GemmDesign {
             g_.packed_b
                 ? Pattern{{blocks_n_, columns_ * panel}, {2 * steps_k_, half}, {half, 1}}
                 : Pattern{{blocks_n_, n_row}, {steps_k_, int64_t{g_.tile_k} * g_.n}, {g_.tile_k, g_.n}, {g_.tile_n, 1}};
-        b_.fill(b_in_[static_cast<size_t>(i)], b, walk, i * (g_.packed_b ? panel : g_.tile_n));
+        done.push_back(b_.fill(b_in_[static_cast<size_t>(i)], b, walk, i * (g_.packed_b ? panel : g_.tile_n)));
       }
       for (int task : before) b_.await(task);
       before = done;
@@ -178,19 +178,18 @@ class GemmDesign {
     for (int task : before) b_.await(task);
   }
 
-  void fill_a(int host, int feeder, int64_t offset) {
+  int fill_a(int host, int feeder, int64_t offset) {
     const int fifo = a_in_[static_cast<size_t>(feeder)];
     const Pattern tiles = {{steps_k_, g_.tile_k}, {int64_t{rows_a_feeder_} * g_.tile_m, g_.k}, {g_.tile_k, 1}};
     if (!g_.keep_a) {
       Pattern walk = tiles;
       if (blocks_n_ > 1) walk.insert(walk.begin(), {blocks_n_, 0});
-      b_.fill(fifo, host, walk, offset);
-      return;
+      return b_.fill(fifo, host, walk, offset);
     }
     // Kept: each row of cores' panel whole, tile after tile.
     Pattern walk = {{steps_k_, g_.tile_k}, {g_.tile_m, g_.k}, {g_.tile_k, 1}};
     if (rows_a_feeder_ > 1) walk.insert(walk.begin(), {rows_a_feeder_, int64_t{g_.tile_m} * g_.k});
-    b_.fill(fifo, host, walk, offset);
+    return b_.fill(fifo, host, walk, offset);
   }
 
   const GemmI8& g_;
