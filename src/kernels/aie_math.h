@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernels of an AIE core share: floats through bfloat16 parts, and GELU in 16-bit integers.
+//
+// A core adds floats but multiplies only bfloat16 (with float sums) and integers. So a float that must keep its
+// precision is two bfloat16 parts, high + low, which hold 16 to 17 of its 24 bits, and a product of two such numbers is
+// three multiply-adds: relative error below 2^-15. Scalar floats are emulated in software, tens to hundreds of cycles
+// each, and are not used at all: one number is a vector with equal lanes.
+// Everything expects rounding conv_even and saturation saturate; every kernel begins with set_modes().
+#pragma once
+
+#include <aie_api/aie.hpp>
+#include <cstdint>
+
+namespace shorthand::aie2 {
+
+inline void set_modes() {
+  aie::set_rounding(aie::rounding_mode::conv_even);
+  aie::set_saturation(aie::saturation_mode::saturate);
+}
+
+// Loops whose trip count is a small constant: a straight body that the compiler pipelines across the loop around it.
+#if defined(__clang__)
+#define SHORTHAND_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define SHORTHAND_UNROLL _Pragma("GCC unroll 16")
+#endif
+#define SHORTHAND_KERNEL_INLINE inline __attribute__((always_inline))
+
+using Floats = aie::vector<float, 16>;
+using Ints = aie::vector<int32_t, 16>;
+using Halves = aie::vector<bfloat16, 16>;
+using FloatSum = aie::accum<accfloat, 16>;
+
+SHORTHAND_KERNEL_INLINE Halves to_bf16(const Floats& x) { return FloatSum(x).to_vector<bfloat16>(); }
+SHORTHAND_KERNEL_INLINE Floats to_f32(const Halves& x) { return FloatSum(x).to_vector<float>(); }
+SHORTHAND_KERNEL_INLINE Floats splat(float x) { return aie::broadcast<float, 16>(x); }
+
+struct Parts {
+  Halves high, low;
+};
+SHORTHAND_KERNEL_INLINE Parts split(const Floats& x) {
+  const Halves high = to_bf16(x);
+  return {high, to_bf16(aie::sub(x, to_f32(high)))};
+}
+
+// a * b, and acc + a * b: the products of the low parts are left out.
+SHORTHAND_KERNEL_INLINE FloatSum product_sum(const FloatSum& acc, const Parts& a, const Parts& b) {
+  return aie::mac(aie::mac(aie::mac(acc, a.low, b.high), a.high, b.low), a.high, b.high);
+}
+SHORTHAND_KERNEL_INLINE Floats product(const Parts& a, const Parts& b) {
+  return aie::mac(aie::mac(aie::mul(a.low, b.high), a.high, b.low), a.high, b.high).to_vector<float>();
+}
+SHORTHAND_KERNEL_INLINE Floats product(const Floats& a, const Floats& b) { return product(split(a), split(b)); }
+
+// Integers and floats meet in the magic number 1.5 * 2^(23 - p): near it a float's lowest bit is worth 2^-p, so that
+// adding and subtracting its bits and its value moves a number of |x| < 2^(22 - p) from one kind to the other, rounded
+// to nearest even on the way to integers.
+template <int p>
+inline constexpr float kMagic = 1.5f * static_cast<float>(p <= 23 ? 1u << (p < 0 ? 23 : 23 - p) : 1) *
+                                static_cast<float>(p < 0 ? 1u << -p : 1);
+
+// i * 2^-p for |i| < 2^22, exactly.
+template <int p>
+SHORTHAND_KERNEL_INLINE Floats float_of(const Ints& i) {
+  const Floats magic = splat(kMagic<p>);
+  return aie::sub(aie::add(i, magic.cast_to<int32_t>()).template cast_to<float>(), magic);
+}
+// round(x * 2^p) for |x| * 2^p < 2^22.
+template <int p>
+SHORTHAND_KERNEL_INLINE Ints int_of(const Floats& x) {
+  const Floats magic = splat(kMagic<p>);
+  return aie::sub(aie::add(x, magic).template cast_to<int32_t>(), magic.cast_to<int32_t>());
+}
+
+// 32-bit integers that fit, or saturate, in 16 or 8 bits.
+template <class T>
+SHORTHAND_KERNEL_INLINE aie::vector<T, 32> narrowed(const Ints& a, const Ints& b) {
+  return aie::accum<acc32, 32>(aie::concat(a, b)).to_vector<T>();
+}
+
+// 1 / x for positive, normal x: a guess from the exponent with 12 % error, squared three times; 2^-14.
+SHORTHAND_KERNEL_INLINE Floats reciprocal(const Floats& x) {
+  const Parts xs = split(x);
+  Floats y = aie::sub(aie::broadcast<int32_t, 16>(0x7ef311c7), x.cast_to<int32_t>()).cast_to<float>();
+  for (int i = 0; i < 3; ++i) {
+    const Parts ys = split(y);
+    y = product(ys, split(aie::sub(splat(2.0f), product(xs, ys))));
+  }
+  return y;
+}
+
+// 1 / sqrt(x) for positive, normal x, likewise.
+SHORTHAND_KERNEL_INLINE Floats reciprocal_root(const Floats& x) {
+  const Floats half = FloatSum(aie::mul(to_bf16(splat(0.5f)), split(x).high)).to_vector<float>();
+  const Floats half_low = FloatSum(aie::mul(to_bf16(splat(0.5f)), split(x).low)).to_vector<float>();
+  const Parts hs = split(aie::add(half, half_low));
+  Floats y =
+      aie::sub(aie::broadcast<int32_t, 16>(0x5f3759df), aie::downshift(x.cast_to<int32_t>(), 1)).cast_to<float>();
+  for (int i = 0; i < 3; ++i) {
+    const Parts ys = split(y);
+    const Parts squared = split(product(ys, ys));
+    y = product(ys, split(aie::sub(splat(1.5f), product(hs, squared))));
+  }
+  return y;
+}
+
+// gelu(x) = max(x, 0) - g(min(|x|, 4.5)), g(a) = a (1 - Phi(a)): what is subtracted is a small bump, so that nothing
+// cancels on the far negative side. g is a Chebyshev fit of degree 10 in u = a / 2.25 - 1 with 15-bit coefficients,
+// evaluated 32 at a time in 16 bits; a has 12 fractional bits, and the whole errs by at most 1.1e-4.
+inline constexpr int16_t kGeluG[11] = {901, -4359, 8077, -4835, -6617, 14288, -6818, -5834, 5907, 740, -1450};
+inline constexpr int16_t kGeluScale = 29127;  // 2^16 / 2.25: from 12 fractional bits to 15, and 13 that fall off
+
+SHORTHAND_KERNEL_INLINE void gelu(Floats& x0, Floats& x1) {
+  const Floats reach = splat(4.5f), zero = splat(0.0f);
+  const auto a =
+      narrowed<int16_t>(int_of<12>(aie::min(aie::abs(x0), reach)), int_of<12>(aie::min(aie::abs(x1), reach)));
+  using Wide = aie::accum<acc32, 32>;
+  const auto splat16 = [](int16_t c) { return aie::broadcast<int16_t, 32>(c); };
+  const auto u = aie::mac(Wide(splat16(-32768), 13), a, splat16(kGeluScale)).to_vector<int16_t>(13);
+  auto g = splat16(kGeluG[10]);
+  SHORTHAND_UNROLL
+  for (int i = 9; i >= 0; --i) g = aie::mac(Wide(splat16(kGeluG[i]), 15), g, u).to_vector<int16_t>(15);
+  const auto wide = g.unpack();
+  x0 = aie::sub(aie::max(x0, zero), float_of<15>(wide.extract<16>(0)));
+  x1 = aie::sub(aie::max(x1, zero), float_of<15>(wide.extract<16>(1)));
+}
+
+}  // namespace shorthand::aie2

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// int8 products on an AIE core: int32 sums over the whole of K in a buffer of the core's own, then one epilogue.
+//
+// Tiles are in blocks, as the memory tiles' transfers make them: A [m, k] in blocks of 4 x 8, B [k, n] of 8 x 8, sums
+// and results [m, n] of 4 x 8, blocks row by row and each row by row inside. A result therefore has the order of an A:
+// the next product reads it as it is. All buffers stand on 32 bytes; none may overlap, but `residual` may be `out`.
+//
+// zero_i32_*        sums = 0
+// matmul_i8_*       sums [m, n] += a [m, k] b [k, n], modulo 2^32; named MxKxN. _stock_ is the form of mlir-aie's
+// example
+//                   kernels, the same sums by a slower loop.
+// epilogue_*        v = sums * column scale * row_scales + bias, |sum| < 2^27; then GELU or plus the residual; written
+// as
+//                   bfloat16, float, or round(v * inverses) in -127..127. row_max [m] becomes the larger of itself and
+//                   each row's largest |v|: zero_row_max_64 starts it, and the row's tiles add to it.
+// quantise_bf16_*   q = round(v * 127 / row_max), row_scales = row_max / 127: what the next product multiplies.
+//
+// Rows' scales, inverses and maxima are floats, [m]. `columns` is what npu::pack_columns() (npu/kernels/layouts.h)
+// writes: the weights' scales as bfloat16 high parts [n] and low parts [n], then the bias, float [n].
+//
+// Against exact arithmetic: sums are exact; v has a relative L2 error below 0.0032 of what is added to the bias (two
+// roundings to bfloat16), bfloat16 results one rounding more; GELU adds at most 1.2e-4.
+#pragma once
+
+#include <aie_api/aie.hpp>
+#include <cstdint>
+
+extern "C" {
+
+void zero_i32_16x16(int32_t* sums);
+void zero_i32_32x32(int32_t* sums);
+void zero_i32_64x64(int32_t* sums);
+void zero_row_max_64(float* row_max);
+
+void matmul_i8_16x16x16(const int8_t* a, const int8_t* b, int32_t* sums);
+void matmul_i8_32x32x32(const int8_t* a, const int8_t* b, int32_t* sums);
+void matmul_i8_64x64x64(const int8_t* a, const int8_t* b, int32_t* sums);
+void matmul_i8_64x128x64(const int8_t* a, const int8_t* b, int32_t* sums);
+void matmul_i8_stock_64x64x64(const int8_t* a, const int8_t* b, int32_t* sums);
+
+void epilogue_bf16_16x16(const int32_t* sums, const bfloat16* columns, const float* row_scales, bfloat16* out,
+                         float* row_max);
+void epilogue_bf16_32x32(const int32_t* sums, const bfloat16* columns, const float* row_scales, bfloat16* out,
+                         float* row_max);
+void epilogue_bf16_64x64(const int32_t* sums, const bfloat16* columns, const float* row_scales, bfloat16* out,
+                         float* row_max);
+void epilogue_gelu_bf16_64x64(const int32_t* sums, const bfloat16* columns, const float* row_scales, bfloat16* out,
+                              float* row_max);
+void epilogue_residual_f32_64x64(const int32_t* sums, const bfloat16* columns, const float* row_scales,
+                                 const float* residual, float* out, float* row_max);
+void epilogue_i8_64x64(const int32_t* sums, const bfloat16* columns, const float* row_scales, const float* inverses,
+                       int8_t* out, float* row_max);
+void epilogue_gelu_i8_64x64(const int32_t* sums, const bfloat16* columns, const float* row_scales,
+                            const float* inverses, int8_t* out, float* row_max);
+void quantise_bf16_64x64(const bfloat16* in, const float* row_max, int8_t* out, float* row_scales);
+
+}  // extern "C"
