@@ -125,4 +125,17 @@ SHORTHAND_KERNEL_INLINE void gelu(Floats& x0, Floats& x1) {
   x1 = aie::sub(aie::max(x1, zero), float_of<15>(wide.extract<16>(1)));
 }
 
+// 2^(u / 1024) as bfloat16, u in [-32, 32) with ten fractional bits; within 2^-8 + 4.3e-4 of it. A bfloat16 with
+// exponent field e and mantissa m reads as the integer 128 e + m, so the integer u / 8 + 127 * 128 is 2^u but for the
+// mantissa's 2^f - 1 - f, f the fraction of u: a cubic, added before the one rounding.
+SHORTHAND_KERNEL_INLINE aie::vector<bfloat16, 32> exp2(const aie::vector<int16_t, 32>& u) {
+  using Wide = aie::accum<acc32, 32>;
+  const auto splat16 = [](int16_t c) { return aie::broadcast<int16_t, 32>(c); };
+  const auto f = aie::bit_and(u, splat16(1023));
+  const auto square = aie::mac(Wide(splat16(7401), 10), f, splat16(2599)).to_vector<int16_t>(10);
+  const auto linear = aie::mac(Wide(splat16(-10001), 10), f, square).to_vector<int16_t>(10);
+  const auto bits = aie::mac(Wide(u, 15), f, linear).to_vector<int16_t>(18);
+  return aie::add(bits, splat16(127 * 128)).cast_to<bfloat16>();
+}
+
 }  // namespace shorthand::aie2

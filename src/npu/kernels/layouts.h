@@ -3,6 +3,7 @@
 #pragma once
 
 #include <aie_api/types.hpp>
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -58,6 +59,14 @@ inline void pack_columns(std::span<const float> scales, std::span<const float> b
     std::memcpy(out + 2 * (n + i), &parts.low, 2);
   }
   std::memcpy(out + 4 * n, bias.data(), 4 * n);
+}
+
+// What layer_norm_i8 reads: gamma, beta, and the reciprocal of the width in a vector.
+constexpr size_t layer_norm_floats(int width) { return 2 * static_cast<size_t>(width) + 16; }
+inline void pack_layer_norm(std::span<const float> gamma, std::span<const float> beta, float* out) {
+  out = std::copy(gamma.begin(), gamma.end(), out);
+  out = std::copy(beta.begin(), beta.end(), out);
+  std::fill_n(out, 16, 1.0f / static_cast<float>(gamma.size()));
 }
 
 }  // namespace shorthand::npu
