@@ -78,6 +78,22 @@ SHORTHAND_KERNEL_INLINE aie::vector<T, 32> narrowed(const Ints& a, const Ints& b
   return aie::accum<acc32, 32>(aie::concat(a, b)).to_vector<T>();
 }
 
+// The larger of `so_far` and each row's largest magnitude in x [2, 8].
+SHORTHAND_KERNEL_INLINE void keep_largest(float* so_far, const Floats& magnitudes) {
+  Floats m = aie::max(magnitudes, aie::shuffle_down(magnitudes, 4));
+  m = aie::max(m, aie::shuffle_down(m, 2));
+  m = aie::max(m, aie::shuffle_down(m, 1));
+  // Floats that are not negative are ordered as their bits are: no scalar float is compared.
+  const auto bits = m.cast_to<int32_t>();
+  for (int r = 0; r < 2; ++r) {
+    const int32_t found = bits[static_cast<unsigned>(8 * r)];
+    int32_t kept;
+    __builtin_memcpy(&kept, so_far + r, sizeof kept);
+    kept = found > kept ? found : kept;
+    __builtin_memcpy(so_far + r, &kept, sizeof kept);
+  }
+}
+
 // 1 / x for positive, normal x: a guess from the exponent with 12 % error, squared three times; 2^-14.
 SHORTHAND_KERNEL_INLINE Floats reciprocal(const Floats& x) {
   const Parts xs = split(x);

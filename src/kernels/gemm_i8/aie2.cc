@@ -109,22 +109,6 @@ SHORTHAND_KERNEL_INLINE Floats dequantised(const int32_t* sums, const Columns& c
   return aie::mac(aie::mac(FloatSum(c.bias), scaled, row.low), scaled, row.high).to_vector<float>();
 }
 
-// The larger of `so_far` and each row's largest magnitude in x [2, 8].
-SHORTHAND_KERNEL_INLINE void keep_largest(float* so_far, const Floats& magnitudes) {
-  Floats m = aie::max(magnitudes, aie::shuffle_down(magnitudes, 4));
-  m = aie::max(m, aie::shuffle_down(m, 2));
-  m = aie::max(m, aie::shuffle_down(m, 1));
-  // Floats that are not negative are ordered as their bits are: no scalar float is compared.
-  const auto bits = m.cast_to<int32_t>();
-  for (int r = 0; r < 2; ++r) {
-    const int32_t found = bits[static_cast<unsigned>(8 * r)];
-    int32_t kept;
-    __builtin_memcpy(&kept, so_far + r, sizeof kept);
-    kept = found > kept ? found : kept;
-    __builtin_memcpy(so_far + r, &kept, sizeof kept);
-  }
-}
-
 // Every block of the tile through `finish(values of rows 0 and 1, of rows 2 and 3, element offset)`, and the rows'
 // largest magnitudes of what it leaves.
 template <int m, int n, class Finish>

@@ -49,13 +49,15 @@ void layer_norm_i8(float* x, const float* parameters, int8_t* q, float* scales, 
     Floats sum = splat(0.0f);
     for (int32_t i = 0; i < width; i += 16) sum = aie::add(sum, aie::load_v<16>(x + i));
     const Floats mean = product(split(sum_everywhere(sum)), one_over_width);
-    // The square needs no low part: a rounding without bias in each of hundreds of terms.
-    FloatSum squares = aie::zeros<accfloat, 16>();
+    // (high + low)^2 but for low^2: a row's variance may hang on one outlier, whose rounding nothing averages.
+    FloatSum squares = aie::zeros<accfloat, 16>(), crosses = squares;
     for (int32_t i = 0; i < width; i += 16) {
-      const Halves centred = to_bf16(aie::sub(aie::load_v<16>(x + i), mean));
-      squares = aie::mac(squares, centred, centred);
+      const Parts centred = split(aie::sub(aie::load_v<16>(x + i), mean));
+      squares = aie::mac(squares, centred.high, centred.high);
+      crosses = aie::mac(crosses, centred.high, centred.low);
     }
-    const Floats variance = product(split(sum_everywhere(squares.to_vector<float>())), one_over_width);
+    const Floats total = aie::add(aie::add(squares, crosses), crosses).to_vector<float>();
+    const Floats variance = product(split(sum_everywhere(total)), one_over_width);
     const Parts deviation = split(reciprocal_root(aie::add(variance, splat(1e-5f))));
     Floats largest = splat(0.0f);
     for (int32_t i = 0; i < width; i += 16) {

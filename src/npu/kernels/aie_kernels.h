@@ -19,5 +19,6 @@ const KernelType* find_aie_kernel(std::string_view name);
 // The families of the table, each in the file of its name.
 std::span<const KernelType> gemm_i8_kernels();
 std::span<const KernelType> rowwise_kernels();
+std::span<const KernelType> attention_kernels();
 
 }  // namespace shorthand::npu
