@@ -10,11 +10,25 @@ using namespace shorthand::aie2;
 using Scores = aie::mmul<4, 8, 8, int8_t, int8_t>;
 using Values = aie::mmul<4, 8, 4, bfloat16, bfloat16>;
 using Shorts = aie::vector<int16_t, 32>;  // a block of 4 x 8
+using Wide = aie::accum<acc32, 32>;
 
-// state: the rows' maxima, in the units of score * factor; the keys' exponent; whether there were keys before.
-constexpr int kExponent = 64, kStarted = 65;
-constexpr int kScoreShift = 6;  // 64 * 127 * 127 >> 6 has 15 bits with its sign, and so has a difference of two
-constexpr int kSlack = 8;       // binary orders by which a weight may pass 1 before the sums are rescaled
+// Exponents are counted in steps of 2^-8: a weight 2^(x - m) has the step kOne + 256 (x - m), 0 to 32,767, m the row's
+// reference. A row's reference is its largest x among the first keys and is raised only where a later x passes it by
+// more than 2^32: floats have room, so sums are all but never rescaled.
+constexpr int kOne = 63 * 256, kSteps = 256, kSlack = 32 * kSteps;
+constexpr int kLargestShift = 16;  // kOne << 16, and twice 2^29 of scores and references, stay below 2^31
+
+// state: references [16][32] in steps, each four rows' spread over a block; the queries' factors [16][32] likewise, 14
+// bits under a common exponent; then the numbers below.
+constexpr int kFactors = 16 * 32, kNumbers = kFactors + 16 * 16;
+constexpr int kStarted = kNumbers, kQueryExponent = kNumbers + 1, kShift = kNumbers + 2;
+static_assert(kNumbers + 16 == kAttentionState);
+
+constexpr int kScoreShift = 5;  // 64 * 127 * 127 >> 5 has 15 bits with its sign
+
+// work: scores [16][8][32], which become weights in place; the keys' factors [8][32]; the rows' maxima [16][32].
+constexpr int kKeyFactors = 64 * 64, kMaxima = kKeyFactors + 8 * 32;
+static_assert(kMaxima + 16 * 32 == kAttentionWork);
 
 // The largest exponent field among 64 floats that are not negative.
 SHORTHAND_KERNEL_INLINE int32_t largest_exponent(const float* x) {
@@ -23,138 +37,220 @@ SHORTHAND_KERNEL_INLINE int32_t largest_exponent(const float* x) {
   return aie::reduce_max(most) >> 23;
 }
 
-// x * 2^(126 - exponent), which is below 1, with 15 fractional bits.
-SHORTHAND_KERNEL_INLINE aie::vector<int16_t, 32> mantissas(const Floats& x0, const Floats& x1, int32_t exponent) {
+// x * 2^(126 - exponent), which is below 1, with `bits` fractional bits.
+template <int bits>
+SHORTHAND_KERNEL_INLINE Shorts mantissas(const float* x, int32_t exponent) {
   const Ints up = aie::broadcast<int32_t, 16>((126 - exponent) << 23);
-  const auto scaled = [&up](const Floats& x) {
-    const Floats y = aie::add(x.cast_to<int32_t>(), up).cast_to<float>();
+  const auto scaled = [&up](const Floats& v) {
+    const Ints moved = aie::add(v.cast_to<int32_t>(), up);
     // What is far below the largest has no bits left, and its exponent would wrap.
-    return int_of<15>(aie::select(y, splat(0.0f),
-                                  aie::lt(aie::add(x.cast_to<int32_t>(), up), aie::broadcast<int32_t, 16>(64 << 23))));
+    const auto gone = aie::lt(moved, aie::broadcast<int32_t, 16>(64 << 23));
+    return int_of<bits>(aie::select(moved.cast_to<float>(), splat(0.0f), gone));
   };
-  return narrowed<int16_t>(scaled(x0), scaled(x1));
+  return narrowed<int16_t>(scaled(aie::load_v<16>(x)), scaled(aie::load_v<16>(x + 16)));
 }
 
-template <class T>
-SHORTHAND_KERNEL_INLINE aie::vector<T, 32> four_rows(T a, T b, T c, T d) {
-  return aie::concat(aie::broadcast<T, 8>(a), aie::broadcast<T, 8>(b), aie::broadcast<T, 8>(c),
-                     aie::broadcast<T, 8>(d));
+SHORTHAND_KERNEL_INLINE Shorts four_rows(const int16_t* x) {
+  return aie::concat(aie::broadcast<int16_t, 8>(x[0]), aie::broadcast<int16_t, 8>(x[1]),
+                     aie::broadcast<int16_t, 8>(x[2]), aie::broadcast<int16_t, 8>(x[3]));
 }
 
-// Scores of eight rows and all keys in use, times the keys' scales, and their maxima lane by lane.
-SHORTHAND_KERNEL_INLINE void score_rows(const int8_t* q, const int8_t* k, const int16_t* key_factors, int pairs,
-                                        int32_t valid, int16_t* scores, Shorts* most) {
-  constexpr int16_t column[32] = {0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7,
-                                  0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7};
-  const auto columns = aie::load_unaligned_v<32>(column);
-  const auto lowest = aie::broadcast<int16_t, 32>(-32768);
-  most[0] = most[1] = lowest;
-  for (int pair = 0; pair < pairs; ++pair) {
+// The queries' scales, with log2(e) / 8 in them, as factors; no keys seen yet.
+SHORTHAND_KERNEL_INLINE void start(const float* q_scales, int32_t* state) {
+  alignas(32) float octaves[64];
+  alignas(32) int16_t factors[64];
+  const Parts unit = split(splat(1.44269504f / 8));
+  for (int i = 0; i < 64; i += 16) aie::store_v(octaves + i, product(split(aie::load_v<16>(q_scales + i)), unit));
+  const int32_t exponent = largest_exponent(octaves);
+  for (int i = 0; i < 64; i += 32) aie::store_v(factors + i, mantissas<14>(octaves + i, exponent));
+  int16_t* spread = reinterpret_cast<int16_t*>(state + kFactors);
+  for (int g = 0; g < 16; ++g) aie::store_v(spread + g * 32, four_rows(factors + 4 * g));
+  state[kQueryExponent] = exponent;
+  state[kShift] = kLargestShift;
+}
+
+// The keys' scales under a common exponent, which is returned; factors of padding are 0, whatever it holds.
+SHORTHAND_KERNEL_INLINE int32_t scale_keys(const float* k_scales, int32_t valid, int16_t* key_factors) {
+  constexpr int32_t lane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const auto lanes = aie::load_unaligned_v<16>(lane);
+  alignas(32) float scales[64];
+  for (int i = 0; i < 64; i += 16) {
+    const auto inside = aie::lt(lanes, aie::broadcast<int32_t, 16>(valid - i));
+    aie::store_v(scales + i, aie::select(splat(0.0f), aie::load_v<16>(k_scales + i), inside));
+  }
+  const int32_t exponent = largest_exponent(scales);
+  for (int i = 0; i < 64; i += 32) {
+    const Shorts keys = mantissas<15>(scales + i, exponent);
+    for (unsigned b = 0; b < 4; ++b) {
+      const auto eight = keys.template extract<8>(b);
+      aie::store_v(key_factors + i * 4 + static_cast<int>(b) * 32, aie::concat(eight, eight, eight, eight));
+    }
+  }
+  return exponent;
+}
+
+// Scores times the keys' scales, and their maxima lane by lane: 8 rows and 16 keys at a time, four running sums, in one
+// loop whose stores overlap the next products.
+SHORTHAND_KERNEL_INLINE void score(const int8_t* q, const int8_t* k, const int16_t* key_factors, int16_t* scores,
+                                   int16_t* maxima) {
+  for (int g = 0; g < 16; ++g) aie::store_v(maxima + g * 32, aie::broadcast<int16_t, 32>(-32768));
+  for (unsigned group = 0; group < 32; ++group) {
+    const unsigned i = group >> 2, pair = group & 3;
+    const int8_t* rows = q + i * 512;
+    const int8_t* keys = k + pair * 1024;
     Scores p[2][2];
-    for (int i = 0; i < 4; ++i) p[i >> 1][i & 1] = Scores(aie::zeros<acc32, 32>());
+    for (unsigned j = 0; j < 4; ++j) p[j >> 1][j & 1] = Scores(aie::zeros<acc32, 32>());
     SHORTHAND_UNROLL
     for (int s = 0; s < 8; ++s) {
-      const auto top = aie::load_v<32>(q + s * 32), bottom = aie::load_v<32>(q + 256 + s * 32);
+      const auto top = aie::load_v<32>(rows + s * 32), bottom = aie::load_v<32>(rows + 256 + s * 32);
       for (int c = 0; c < 2; ++c) {
         // Eight keys stand in two blocks of four; the product wants them as columns.
-        const int8_t* keys = k + (2 * pair + c) * 512 + s * 32;
-        const auto block = aie::transpose(aie::concat(aie::load_v<32>(keys), aie::load_v<32>(keys + 256)), 8, 8);
-        p[0][c].mac(top, block);
-        p[1][c].mac(bottom, block);
+        const int8_t* block = keys + c * 512 + s * 32;
+        const auto columns = aie::transpose(aie::concat(aie::load_v<32>(block), aie::load_v<32>(block + 256)), 8, 8);
+        p[0][c].mac(top, columns);
+        p[1][c].mac(bottom, columns);
       }
     }
-    for (int c = 0; c < 2; ++c) {
-      const int block = 2 * pair + c;
-      const auto factor = aie::load_v<32>(key_factors + block * 32);
-      const auto keep = aie::lt(columns, aie::broadcast<int16_t, 32>(static_cast<int16_t>(valid - 8 * block)));
-      for (int r = 0; r < 2; ++r) {
-        const auto score = p[r][c].template to_vector<int16_t>(kScoreShift);
-        const auto scaled = aie::mul<acc32>(score, factor).template to_vector<int16_t>(15);
-        aie::store_v(scores + r * 256 + block * 32, scaled);
-        most[r] = aie::max(most[r], aie::select(lowest, scaled, keep));
+    for (unsigned r = 0; r < 2; ++r) {
+      int16_t* most = maxima + (2 * i + r) * 32;
+      Shorts m = aie::load_v<32>(most);
+      for (unsigned c = 0; c < 2; ++c) {
+        const Shorts x = p[r][c].template to_vector<int16_t>(kScoreShift);
+        const Shorts scaled =
+            aie::mul<acc32>(x, aie::load_v<32>(key_factors + (2 * pair + c) * 32)).template to_vector<int16_t>(15);
+        aie::store_v(scores + (2 * i + r) * 256 + (2 * pair + c) * 32, scaled);
+        m = aie::max(m, scaled);
       }
+      aie::store_v(most, m);
     }
   }
 }
 
-// The sums of four rows by 2^(-drop of the row), drop with ten fractional bits.
-SHORTHAND_KERNEL_INLINE void rescale(float* values, float* weights, const int16_t* drops) {
-  const auto u = aie::concat(aie::broadcast<int16_t, 8>(drops[0]), aie::broadcast<int16_t, 8>(drops[1]),
-                             aie::broadcast<int16_t, 8>(drops[2]), aie::broadcast<int16_t, 8>(drops[3]));
-  const Halves factor = aie::filter_even(exp2(u), 4);  // four lanes a row
-  const auto times = [&factor](float* x) {
-    const Parts parts = split(aie::load_v<16>(x));
-    aie::store_v(x, aie::mac(aie::mul(parts.low, factor), parts.high, factor).to_vector<float>());
-  };
-  for (int c = 0; c < 16; ++c) times(values + c * 16);
-  times(weights);
-}
+struct Steps {  // from scores to steps in this call: (below + score * factor >> drop) >> shift
+  const int32_t* state;
+  int shift, drop;
 
-// The rows' maxima as they have to be for these scores; the sums follow where one moves.
-SHORTHAND_KERNEL_INLINE void raise_maxima(const Shorts& most, const int16_t* factors, int32_t* maxima, bool started,
-                                          int shift, float* values, float* weights) {
-  Shorts m = aie::max(most, aie::shuffle_down(most, 4));
-  m = aie::max(m, aie::shuffle_down(m, 2));
-  m = aie::max(m, aie::shuffle_down(m, 1));
-  const int32_t slack = shift > 16 ? 1 << 30 : kSlack << (10 + shift);
-  int16_t drops[4];
-  bool moved = false;
-  for (int r = 0; r < 4; ++r) {
-    const int32_t top = m[static_cast<unsigned>(8 * r)] * factors[r];
-    const int32_t passed = top - maxima[r];
-    drops[r] = 0;
-    if (!started || passed > slack) {
-      const int32_t steps = passed >> shift;
-      drops[r] = static_cast<int16_t>(steps > 32767 ? -32768 : -steps);
-      maxima[r] = top;
-      moved = true;
-    }
+  SHORTHAND_KERNEL_INLINE Shorts factor(int g) const {
+    const int16_t* factors = reinterpret_cast<const int16_t*>(state + kFactors);
+    return Wide(aie::load_v<32>(factors + g * 32)).template to_vector<int16_t>(drop);
   }
-  if (moved && started) rescale(values, weights, drops);
+  SHORTHAND_KERNEL_INLINE Wide below(int g) const {
+    const auto reference = aie::load_v<32>(state + g * 32);
+    return Wide(aie::upshift(aie::sub(aie::broadcast<int32_t, 32>(kOne), reference), static_cast<unsigned>(shift)));
+  }
+};
+
+// 2^(step / 256 - 127 + 64), as bfloat16: its bits are step / 2 but for the mantissa's 2^f - 1 - f, f the fraction of
+// the step, a parabola. Within 2^-9 + 0.0035 of it.
+SHORTHAND_KERNEL_INLINE aie::vector<bfloat16, 32> weight(const Shorts& step) {
+  const auto splat16 = [](int16_t c) { return aie::broadcast<int16_t, 32>(c); };
+  const Shorts f = aie::bit_and(step, splat16(255));
+  const Shorts bend = aie::mac(Wide(splat16(-5472), 8), f, splat16(5407)).template to_vector<int16_t>(8);
+  return aie::mac(Wide(step, 14), f, bend).template to_vector<int16_t>(15).template cast_to<bfloat16>();
 }
 
-// Weights of four rows, and their sums as a product with ones.
-SHORTHAND_KERNEL_INLINE void weigh_rows(const int16_t* scores, const int16_t* factors, const int32_t* maxima,
-                                        int blocks, int32_t valid, int shift, bfloat16* p, float* weights) {
+// Eight lanes a row, all with the row's largest.
+SHORTHAND_KERNEL_INLINE Shorts spread_maxima(const Shorts& lanes) {
+  Shorts m = lanes;
+  for (unsigned run : {4u, 2u, 1u}) {
+    const auto halves = aie::interleave_unzip(m, m, run);
+    m = aie::max(halves.first, halves.second);
+  }
+  for (unsigned run : {1u, 2u, 4u}) m = aie::interleave_zip(m, m, run).first;
+  return m;
+}
+
+// A row's reference becomes its largest x where that is larger, by whole octaves once there are sums; they follow.
+SHORTHAND_KERNEL_INLINE void raise(const Steps& steps, const int16_t* maxima, int32_t* state, float* sums) {
+  const bool started = state[kStarted] != 0;
+  for (int g = 0; g < 16; ++g) {
+    const auto product = aie::mul<acc32>(spread_maxima(aie::load_v<32>(maxima + g * 32)), steps.factor(g));
+    const auto top = aie::downshift(product.template to_vector<int32_t>(), static_cast<unsigned>(steps.shift));
+    if (!started) {
+      aie::store_v(state + g * 32, top);
+      continue;
+    }
+    const auto old = aie::load_v<32>(state + g * 32);
+    const auto zero = aie::zeros<int32_t, 32>(), octaves = aie::broadcast<int32_t, 32>(-kSteps);
+    const auto rise = aie::max(zero, aie::bit_and(aie::sub(top, old), octaves));
+    aie::store_v(state + g * 32, aie::add(old, rise));
+    // 2^-octaves by its bits; sums below 2^-126 of the new ones are gone.
+    const auto power = Wide(aie::max(zero, aie::sub(aie::broadcast<int32_t, 32>(127 * kSteps), rise)));
+    const Halves factor = aie::filter_even(power.template to_vector<int16_t>(1).template cast_to<bfloat16>(), 4);
+    const auto times = [&factor](float* x) {
+      const Parts parts = split(aie::load_v<16>(x));
+      const Halves rest = to_bf16(aie::sub(aie::sub(aie::load_v<16>(x), to_f32(parts.high)), to_f32(parts.low)));
+      aie::store_v(x, aie::mac(aie::mac(aie::mul(rest, factor), parts.low, factor), parts.high, factor)
+                          .template to_vector<float>());
+    };
+    for (int c = 0; c < 16; ++c) times(sums + g * 256 + c * 16);
+    times(sums + 64 * 64 + g * 16);
+  }
+}
+
+// Whether any score stands so far above its row's reference that its weight might not be a number.
+SHORTHAND_KERNEL_INLINE bool too_high(const Steps& steps, const int16_t* maxima) {
+  Shorts most = aie::broadcast<int16_t, 32>(0);
+  for (int g = 0; g < 16; ++g) {
+    const auto top = aie::mac(steps.below(g), aie::load_v<32>(maxima + g * 32), steps.factor(g));
+    most = aie::max(most, top.template to_vector<int16_t>(steps.shift));
+  }
+  return aie::reduce_max(most) > kOne + kSlack;
+}
+
+// Scores become weights, in place; their sums are a product with ones.
+template <bool masked>
+SHORTHAND_KERNEL_INLINE void weigh(const Steps& steps, int16_t* scores, float* weights, int32_t valid) {
   constexpr int16_t column[32] = {0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7,
                                   0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7};
   const auto columns = aie::load_unaligned_v<32>(column);
-  const auto factor = four_rows<int16_t>(factors[0], factors[1], factors[2], factors[3]);
-  const aie::accum<acc32, 32> below(four_rows<int32_t>(-maxima[0], -maxima[1], -maxima[2], -maxima[3]));
   const auto ones = aie::broadcast<bfloat16, 32>(bfloat16(1.0f));
-  Values sum(aie::load_v<16>(weights));
-  for (int block = 0; block < blocks; ++block) {
-    const auto u = aie::mac(below, aie::load_v<32>(scores + block * 32), factor).template to_vector<int16_t>(shift);
-    const auto keep = aie::lt(columns, aie::broadcast<int16_t, 32>(static_cast<int16_t>(valid - 8 * block)));
-    const auto w = aie::select(aie::zeros<bfloat16, 32>(), exp2(u), keep);
-    sum.mac(w, ones);
-    aie::store_v(p + block * 32, w);
+  for (int g = 0; g < 16; ++g) {
+    const Wide below = steps.below(g);
+    const Shorts factor = steps.factor(g);
+    Values sum(aie::load_v<16>(weights + g * 16));
+    SHORTHAND_UNROLL
+    for (int b = 0; b < 8; ++b) {
+      int16_t* block = scores + g * 256 + b * 32;
+      // As unsigned numbers: what is below 2^-63 saturates to the step 0.
+      const auto step = aie::mac(below, aie::load_v<32>(block), factor).template to_vector<uint16_t>(steps.shift);
+      auto w = weight(step.template cast_to<int16_t>());
+      if constexpr (masked) {
+        const auto inside = aie::lt(columns, aie::broadcast<int16_t, 32>(static_cast<int16_t>(valid - 8 * b)));
+        w = aie::select(aie::zeros<bfloat16, 32>(), w, inside);
+      }
+      sum.mac(w, ones);
+      aie::store_v(reinterpret_cast<bfloat16*>(block), w);
+    }
+    aie::store_v(weights + g * 16, sum.template to_vector<float>());
   }
-  aie::store_v(weights, sum.template to_vector<float>());
 }
 
-// values += P V: eight rows and eight components at a time, four running sums.
-SHORTHAND_KERNEL_INLINE void add_values(const bfloat16* p, const bfloat16* v, int blocks, float* values) {
-  for (unsigned group = 0; group < 64; ++group) {
+// values += P V: 16 rows and 8 components at a time, eight running sums of half an accumulator each.
+SHORTHAND_KERNEL_INLINE void add_values(const bfloat16* p, const bfloat16* v, float* values) {
+  for (unsigned group = 0; group < 32; ++group) {
     const unsigned i = group >> 3, j = group & 7;
-    float* c0 = values + i * 512 + j * 32;
-    float* c1 = c0 + 256;
-    Values s00(aie::load_v<16>(c0)), s01(aie::load_v<16>(c0 + 16));
-    Values s10(aie::load_v<16>(c1)), s11(aie::load_v<16>(c1 + 16));
-    const bfloat16* p0 = p + i * 512;
-    for (int b = 0; b < blocks; ++b) {
-      const auto top = aie::load_v<32>(p0 + b * 32), bottom = aie::load_v<32>(p0 + 256 + b * 32);
+    float* c = values + i * 1024 + j * 32;
+    const bfloat16* rows = p + i * 1024;
+    Values s[4][2];
+    for (int r = 0; r < 4; ++r) {
+      s[r][0] = Values(aie::load_v<16>(c + r * 256));
+      s[r][1] = Values(aie::load_v<16>(c + r * 256 + 16));
+    }
+    SHORTHAND_UNROLL
+    for (int b = 0; b < 8; ++b) {
       const bfloat16* keys = v + b * 512 + j * 32;  // eight keys of eight components: their left and right halves
       const auto halves = aie::interleave_unzip(aie::load_v<32>(keys), aie::load_v<32>(keys + 256), 4);
-      s00.mac(top, halves.first);
-      s01.mac(top, halves.second);
-      s10.mac(bottom, halves.first);
-      s11.mac(bottom, halves.second);
+      for (int r = 0; r < 4; ++r) {
+        const auto w = aie::load_v<32>(rows + r * 256 + b * 32);
+        s[r][0].mac(w, halves.first);
+        s[r][1].mac(w, halves.second);
+      }
     }
-    aie::store_v(c0, s00.template to_vector<float>());
-    aie::store_v(c0 + 16, s01.template to_vector<float>());
-    aie::store_v(c1, s10.template to_vector<float>());
-    aie::store_v(c1 + 16, s11.template to_vector<float>());
+    for (int r = 0; r < 4; ++r) {
+      aie::store_v(c + r * 256, s[r][0].template to_vector<float>());
+      aie::store_v(c + r * 256 + 16, s[r][1].template to_vector<float>());
+    }
   }
 }
 
@@ -163,64 +259,39 @@ SHORTHAND_KERNEL_INLINE void add_values(const bfloat16* p, const bfloat16* v, in
 extern "C" {
 
 void attention_begin_64x64(float* sums, int32_t* state) {
-  for (int i = 0; i < kAttentionSums; i += 16) aie::store_v(sums + i, aie::zeros<float, 16>());
-  for (int i = 0; i < kAttentionState; i += 16) aie::store_v(state + i, aie::zeros<int32_t, 16>());
+  for (int i = 0; i < kAttentionSums; i += 8) aie::store_v(sums + i, aie::zeros<float, 8>());
+  state[kStarted] = 0;
 }
 
 void attention_step_64x64(const int8_t* q, const float* q_scales, const int8_t* k, const float* k_scales,
                           const bfloat16* v, float* sums, int32_t* state, int16_t* work, int32_t valid) {
   set_modes();
-  bfloat16* p = reinterpret_cast<bfloat16*>(work);
-  int16_t* scores = work + 64 * 64;
-  int16_t* key_factors = scores + 8 * 64;
-  alignas(32) int16_t factors[64];
-  float* weights = sums + 64 * 64;
+  if (state[kStarted] == 0) start(q_scales, state);
+  const int32_t exponent = scale_keys(k_scales, valid, work + kKeyFactors);
+  score(q, k, work + kKeyFactors, work, work + kMaxima);
 
-  // Both scales as 15-bit numbers under a common exponent; the queries' with log2(e) / 8 in them.
-  alignas(32) float in_octaves[64];
-  const Parts octaves = split(splat(1.44269504f / 8));
-  for (int i = 0; i < 64; i += 16) aie::store_v(in_octaves + i, product(split(aie::load_v<16>(q_scales + i)), octaves));
-  const int32_t query_exponent = largest_exponent(in_octaves);
-  const bool started = state[kStarted] != 0;
-  const int32_t found = largest_exponent(k_scales), known = state[kExponent];
-  const int32_t exponent = started && known > found ? known : found;
-  for (int i = 0; i < 64; i += 32) {
-    aie::store_v(factors + i,
-                 mantissas(aie::load_v<16>(in_octaves + i), aie::load_v<16>(in_octaves + i + 16), query_exponent));
-    const auto keys = mantissas(aie::load_v<16>(k_scales + i), aie::load_v<16>(k_scales + i + 16), exponent);
-    for (unsigned b = 0; b < 4; ++b) {
-      const auto eight = keys.template extract<8>(b);
-      aie::store_v(key_factors + (i / 8 + static_cast<int>(b)) * 32, aie::concat(eight, eight, eight, eight));
-    }
-  }
-  // u = score * factor >> shift has ten fractional bits.
-  const int32_t wanted = 251 - exponent - query_exponent, shift = wanted < 0 ? 0 : wanted > 30 ? 30 : wanted;
-  if (started && exponent > known) {  // the maxima in the new unit
-    const int32_t lower = exponent - known > 31 ? 31 : exponent - known;
-    for (int r = 0; r < 64; ++r) state[r] >>= lower;
-  }
-  state[kExponent] = exponent;
+  // score * factor >> wanted are steps. The shift never grows again within a head, so that old references fit.
+  const int32_t found = 253 - exponent - state[kQueryExponent], wanted = found < 0 ? 0 : found;
+  const int32_t shift = wanted < state[kShift] ? wanted : state[kShift];
+  const Steps steps{state, shift, wanted - shift < 31 ? wanted - shift : 31};
+  state[kShift] = shift;
+  if (state[kStarted] == 0 || too_high(steps, work + kMaxima)) raise(steps, work + kMaxima, state, sums);
   state[kStarted] = 1;
 
-  const int pairs = (valid + 15) >> 4;
-  for (int i = 0; i < 8; ++i) {
-    Shorts most[2];
-    score_rows(q + i * 512, k, key_factors, pairs, valid, scores, most);
-    for (int r = 0; r < 2; ++r) {
-      const int group = 2 * i + r;
-      raise_maxima(most[r], factors + 4 * group, state + 4 * group, started, shift, sums + group * 256,
-                   weights + group * 16);
-      weigh_rows(scores + r * 256, factors + 4 * group, state + 4 * group, 2 * pairs, valid, shift, p + group * 256,
-                 weights + group * 16);
-    }
+  if (valid >= 64) {
+    weigh<false>(steps, work, sums + 64 * 64, valid);
+  } else {
+    weigh<true>(steps, work, sums + 64 * 64, valid);
   }
-  add_values(p, v, 2 * pairs, sums);
+  add_values(reinterpret_cast<const bfloat16*>(work), v, sums);
 }
 
-void attention_end_64x64(const float* sums, bfloat16* out, float* row_max) {
+void attention_end_64x64(float* sums, bfloat16* out, float* row_max) {
   set_modes();
+  float* weights = sums + 64 * 64;
+  for (int i = 0; i < 16; ++i) aie::store_v(weights + i * 16, reciprocal(aie::load_v<16>(weights + i * 16)));
   for (int i = 0; i < 16; ++i) {
-    const Parts inverse = split(reciprocal(aie::load_v<16>(sums + 64 * 64 + i * 16)));
+    const Parts inverse = split(aie::load_v<16>(weights + i * 16));
     Floats upper = splat(0.0f), lower = upper;
     for (int j = 0; j < 8; ++j) {
       const float* block = sums + i * 256 + j * 32;

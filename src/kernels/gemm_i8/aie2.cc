@@ -103,7 +103,7 @@ SHORTHAND_KERNEL_INLINE Columns load_columns(const bfloat16* columns, int block)
 // multiplied is rounded to bfloat16 twice, at most 2^-8 each and without bias; scales have 16 bits, because theirs
 // would be an error of a whole row or column.
 SHORTHAND_KERNEL_INLINE Floats dequantised(const int32_t* sums, const Columns& c, const Parts& row) {
-  const aie::accum<acc32, 16> wide(aie::load_v<16>(sums));
+  const aie::accum<acc64, 16> wide(aie::load_v<16>(sums));  // an acc32 would not shift
   const Halves sum = to_bf16(float_of<-5>(wide.to_vector<int32_t>(5)));
   const Halves scaled = to_bf16(aie::mac(aie::mul(sum, c.low), sum, c.high).to_vector<float>());
   return aie::mac(aie::mac(FloatSum(c.bias), scaled, row.low), scaled, row.high).to_vector<float>();

@@ -11,41 +11,57 @@ namespace {
 using namespace cost;
 using Numbers = std::span<const int32_t>;
 
+constexpr int64_t kReduce = 4 * 2 * kVectorLatency + 8;  // shuffles and maxima; out of the vector and back
+constexpr int64_t kProductChain = 3 * kMacLatency + 3 * kVectorLatency;
+
+// With what the first step does once a head: the queries' scales as factors, spread over blocks, and the references.
 int64_t begin(Generation g, Numbers) {
-  return kCall + loop(g, kAttentionSums / 16, {.store_bytes = 64}, 0) + kAttentionState / 16 * 2;
+  const int64_t factors = loop(g, 4, {.vectors = 1 + 3 + 5, .moves = 3 + 1 + 1}, 2 * kProductChain) + kReduce;
+  const int64_t spreading = 16 * (kLoadLatency + 4 + 3);
+  const int64_t references = loop(g, 16, {.load_bytes = 128, .store_bytes = 128, .vectors = 4, .moves = 9 + 2 + 4},
+                                  kLoadLatency + 12 * kVectorLatency + kMacLatency);
+  return kCall + loop(g, kAttentionSums / 8, {.store_bytes = 32}, 0) + factors + spreading + references;
 }
 
 int64_t step(Generation g, Numbers numbers) {
-  const int64_t pairs = (numbers[0] + 15) / 16;
-  // Scales to fixed point: 128 numbers, sixteen at a time, in dependent steps.
-  const int64_t scales = 8 * 12 + 4 * 3 * kMacLatency + 60;
-  // Eight rows and sixteen keys: 32 products of 4x8x8, of whose blocks the keys' are turned (a move each and one to
-  // join them); four blocks of scores shifted, multiplied, shifted, stored and compared.
-  const Body score = {.load_bytes = 8 * (2 * 32 + 4 * 32) + 2 * 64,
-                      .store_bytes = 4 * 64,
-                      .int8_macs = 32,
-                      .vectors = 4 * 3 + 2,
-                      .moves = 16 + 4 * 2 + 2};
-  const int64_t scoring = loop(g, pairs, score, kLoadLatency + 3 * kMacLatency);
-  // Four rows: maxima through three shuffles and comparisons, four scalar products and tests.
-  const int64_t maxima = 6 * kVectorLatency + 4 * 8 + kLoadLatency;
-  // A block of weights: four products with their shifts, and the masks; one product with ones.
-  const Body weight = {.load_bytes = 64, .store_bytes = 64, .vectors = 4 + 1 + 1 + 2 + 1, .moves = 4 + 3 + 1};
-  const int64_t weighing = loop(g, 2 * pairs, weight, kLoadLatency + 4 * kMacLatency + 8) + 10;
-  // 8 x 8 results: four products a block of eight keys, of whose values two halves are made. The sums' loads and stores
-  // overlap with nothing, since the number of blocks is not constant.
-  const Body values = {.load_bytes = 4 * 64, .vectors = 4, .moves = 2};
-  const int64_t adding = 64 * (bundles(g, {.load_bytes = 256}) + bundles(g, {.store_bytes = 256}) +
-                               loop(g, 2 * pairs, values, kLoadLatency + kMacLatency));
-  // Sums are rescaled where a maximum rises by 2^8: at most once in a few steps; one group a step is allowed for.
-  const int64_t rescaling = 17 * 6 + 2 * kMacLatency + 60;
-  return kCall + scales + 8 * (scoring + 2 * (maxima + weighing)) + adding + rescaling;
+  // 64 scales: masked, their largest exponent, 15-bit mantissas, spread over eight blocks.
+  const int64_t scales = loop(g, 4, {.load_bytes = 64, .store_bytes = 64, .vectors = 3}, kLoadLatency + 4) + kReduce +
+                         loop(g, 4, {.load_bytes = 64, .vectors = 6, .moves = 1}, kLoadLatency + 6 * kVectorLatency) +
+                         loop(g, 8, {.store_bytes = 64, .moves = 4}, 4);
+  // Eight rows and sixteen keys: 32 products of 4x8x8, of whose blocks the keys' are turned (one move each); four
+  // blocks of scores shifted, multiplied, shifted, stored and compared.
+  const Body scored = {.load_bytes = 8 * (2 * 32 + 4 * 32) + 2 * 64 + 2 * 64,
+                       .store_bytes = 4 * 64 + 2 * 64,
+                       .int8_macs = 32,
+                       .vectors = 4 * 2,
+                       .moves = 16 + 4 * 2};
+  const int64_t scoring =
+      loop(g, 16, {.store_bytes = 64}, 0) + loop(g, 32, scored, kLoadLatency + 3 * kMacLatency + kVectorLatency);
+  // Whether a reference must rise: a product for each four rows.
+  const int64_t looking = loop(g, 16, {.load_bytes = 256, .vectors = 2 + 1 + 1, .moves = 4 + 2 + 1},
+                               kLoadLatency + kMacLatency + 4 * kVectorLatency) +
+                          kReduce;
+  // Eight blocks of four rows: three products with their shifts, the fraction, a product with ones; masks in the tile
+  // that has padding.
+  const int masks = numbers[0] < 64 ? 8 : 0;
+  const Body weighed = {.load_bytes = 8 * 64 + 64 + 128 + 64,
+                        .store_bytes = 8 * 64 + 64,
+                        .vectors = 8 * 5 + 2 + 2 * masks,
+                        .moves = 8 * 4 + 4 + 2 + masks};
+  const int64_t weighing = loop(g, 16, weighed, kLoadLatency + 4 * kMacLatency + 3 * kVectorLatency);
+  // 16 x 8 results: eight products a block of eight keys, of whose values two halves are made.
+  constexpr Body values = {
+      .load_bytes = 8 * (4 * 64 + 2 * 64) + 8 * 64, .store_bytes = 8 * 64, .vectors = 64, .moves = 16};
+  const int64_t adding = loop(g, 32, values, kLoadLatency + kMacLatency + 8 * 2);
+  return kCall + scales + scoring + looking + weighing + adding;
 }
 
 int64_t end(Generation g, Numbers) {
+  constexpr Body newton = {
+      .load_bytes = 64, .store_bytes = 64, .vectors = 2 + 3 * (1 + 3 + 1 + 1 + 3), .moves = 3 + 24};
   constexpr Body block = {.load_bytes = 128, .store_bytes = 64, .vectors = 2 * (1 + 3) + 4, .moves = 2 * 4 + 2 + 2};
-  constexpr int64_t reciprocal = 3 * 2 * (3 * kMacLatency + 3 * kVectorLatency);
-  return kCall + 16 * (reciprocal + loop(g, 8, block, kLoadLatency + 3 * kMacLatency + 6) + 40);
+  return kCall + loop(g, 16, newton, kLoadLatency + 6 * kProductChain) +
+         16 * (loop(g, 8, block, kLoadLatency + kProductChain + 6) + 40);
 }
 
 constexpr std::string_view kObject = "attention.o";

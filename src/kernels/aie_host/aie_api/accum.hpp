@@ -60,11 +60,12 @@ SHORTHAND_AIE_INLINE void srs_even(T* to, const A* from, int shift, saturation_m
     return srs_lanes<T, rounding_mode::conv_even, A, N>(to, from, shift, saturation);
   }
   constexpr A low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
-  const A below = (A{1} << shift) - 1, half = A{1} << (shift - 1);
+  using U = unsigned_of<A>;
+  const U below = (U{1} << shift) - 1, half = U{1} << (shift - 1);
   for (unsigned i = 0; i < N; ++i) {
     A kept = from[i] >> shift;
-    const A rest = from[i] & below;
-    kept += ((rest + (kept & 1) + half - 1) >> shift) & 1;
+    const U rest = static_cast<U>(from[i]) & below;
+    kept += static_cast<A>((rest + (static_cast<U>(kept) & 1) + half - 1) >> shift & 1);
     to[i] = static_cast<T>(kept < low ? low : kept > high ? high : kept);
   }
 }
@@ -124,11 +125,15 @@ class accum {
     from_vector(v, shift);
   }
 
-  // Exactly v * 2^shift, modulo the accumulator's width.
+  // Exactly v * 2^shift, modulo the accumulator's width. Between int32 and acc32 a core only renames the register: a
+  // shift is silently left out.
   template <class T>
   void from_vector(const vector<T, N>& v, int shift = 0) {
     if constexpr (is_float) {
       for (unsigned i = 0; i < N; ++i) lane[i] = static_cast<float>(v.lane[i]);
+    } else if constexpr (sizeof(T) == sizeof(value_type)) {
+      assert(shift == 0 && "accum: 32 bits into 32 are not shifted");
+      std::memcpy(lane, v.lane, sizeof lane);
     } else {
       using U = detail::unsigned_of<value_type>;
       for (unsigned i = 0; i < N; ++i) {
@@ -137,7 +142,8 @@ class accum {
     }
   }
 
-  // Shift, round, saturate as the core's modes say; a float accumulator becomes float as it is, or bfloat16 rounded.
+  // Shift, round, saturate as the core's modes say; a float accumulator becomes float as it is, or bfloat16 rounded;
+  // acc32 becomes int32 as it is, whatever the shift.
   template <class T>
   vector<T, N> to_vector(int shift = 0) const {
     vector<T, N> v;
@@ -151,6 +157,10 @@ class accum {
       } else {
         for (unsigned i = 0; i < N; ++i) v.lane[i] = detail::to_bfloat16(lane[i], host::core.rounding);
       }
+    } else if constexpr (sizeof(T) == sizeof(value_type)) {
+      static_assert(!is_float);
+      assert(shift == 0 && "accum: 32 bits into 32 are not shifted");
+      std::memcpy(v.lane, lane, sizeof v.lane);
     } else {
       static_assert(!is_float);
       detail::srs<T, value_type, N>(v.lane, lane, shift);

@@ -211,14 +211,14 @@ template <class T, unsigned N>
 SHORTHAND_AIE_INLINE vector<T, N> bit_xor(const vector<T, N>& a, const vector<T, N>& b) {
   return detail::each(a, b, [](T x, T y) { return static_cast<T>(x ^ y); });
 }
+// Through an accumulator, so that the modes of the core apply: down rounds, up saturates.
 template <class T, unsigned N>
 SHORTHAND_AIE_INLINE vector<T, N> upshift(const vector<T, N>& a, unsigned n) {
-  return detail::each(a, [n](T x) { return static_cast<T>(static_cast<detail::unsigned_of<T>>(x) << n); });
+  return accum<acc64, N>(a, static_cast<int>(n)).template to_vector<T>();
 }
-// Towards minus infinity, whatever the rounding mode.
 template <class T, unsigned N>
 SHORTHAND_AIE_INLINE vector<T, N> downshift(const vector<T, N>& a, unsigned n) {
-  return detail::each(a, [n](T x) { return static_cast<T>(x >> n); });
+  return accum<acc64, N>(a).template to_vector<T>(static_cast<int>(n));
 }
 
 // ---- reductions: pairwise, halves first
