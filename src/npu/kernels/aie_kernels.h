@@ -20,5 +20,6 @@ const KernelType* find_aie_kernel(std::string_view name);
 std::span<const KernelType> gemm_i8_kernels();
 std::span<const KernelType> rowwise_kernels();
 std::span<const KernelType> attention_kernels();
+std::span<const KernelType> log_mel_kernels();
 
 }  // namespace shorthand::npu

@@ -9,6 +9,8 @@
 #include <span>
 #include <vector>
 
+#include "kernels/log_mel/log_mel.h"
+
 namespace shorthand::npu {
 
 // Where element [row, column] of a matrix `columns` wide lies in blocks of block_rows x block_columns.
@@ -67,6 +69,27 @@ inline void pack_layer_norm(std::span<const float> gamma, std::span<const float>
   out = std::copy(gamma.begin(), gamma.end(), out);
   out = std::copy(beta.begin(), beta.end(), out);
   std::fill_n(out, 16, 1.0f / static_cast<float>(gamma.size()));
+}
+
+// What log_mel_frames_16 reads as filters: each filter's first bin and number of bins, int16, then all weights.
+inline std::vector<int16_t> pack_mel_filters(std::span<const log_mel::Band> bands) {
+  std::vector<int16_t> packed;
+  for (const log_mel::Band& b : bands) {
+    packed.push_back(static_cast<int16_t>(b.first_bin));
+    packed.push_back(static_cast<int16_t>(b.bins));
+  }
+  for (const log_mel::Band& b : bands) {
+    for (int i = 0; i < b.bins; ++i) packed.push_back(static_cast<int16_t>(bfloat16(b.weights[i]).bits));
+  }
+  return packed;
+}
+
+// Sixteen frames as log_mel_frames_16 reads them, from samples [160 * 15 + 400] of 16 bits; a transfer of words does
+// the same.
+inline void pack_mel_frames(std::span<const int16_t> samples, int16_t* frames) {
+  for (size_t i = 0; i < 200; ++i) {
+    for (size_t t = 0; t < 16; ++t) std::memcpy(frames + (i * 16 + t) * 2, &samples[t * log_mel::kHop + 2 * i], 4);
+  }
 }
 
 }  // namespace shorthand::npu
