@@ -43,6 +43,12 @@ SHORTHAND_KERNEL_INLINE Parts split(const Floats& x) {
   return {high, to_bf16(aie::sub(x, to_f32(high)))};
 }
 
+// A number that is known when the kernel is compiled, in all lanes.
+SHORTHAND_KERNEL_INLINE Parts constant(float x) {
+  const bfloat16 high(x), low(x - static_cast<float>(high));
+  return {aie::broadcast<bfloat16, 16>(high), aie::broadcast<bfloat16, 16>(low)};
+}
+
 // a * b, and acc + a * b: the products of the low parts are left out.
 SHORTHAND_KERNEL_INLINE FloatSum product_sum(const FloatSum& acc, const Parts& a, const Parts& b) {
   return aie::mac(aie::mac(aie::mac(acc, a.low, b.high), a.high, b.low), a.high, b.high);

@@ -59,7 +59,7 @@ SHORTHAND_KERNEL_INLINE Shorts four_rows(const int16_t* x) {
 SHORTHAND_KERNEL_INLINE void start(const float* q_scales, int32_t* state) {
   alignas(32) float octaves[64];
   alignas(32) int16_t factors[64];
-  const Parts unit = split(splat(1.44269504f / 8));
+  const Parts unit = constant(1.44269504f / 8);
   for (int i = 0; i < 64; i += 16) aie::store_v(octaves + i, product(split(aie::load_v<16>(q_scales + i)), unit));
   const int32_t exponent = largest_exponent(octaves);
   for (int i = 0; i < 64; i += 32) aie::store_v(factors + i, mantissas<14>(octaves + i, exponent));
@@ -150,14 +150,17 @@ SHORTHAND_KERNEL_INLINE aie::vector<bfloat16, 32> weight(const Shorts& step) {
 }
 
 // Eight lanes a row, all with the row's largest.
-SHORTHAND_KERNEL_INLINE Shorts spread_maxima(const Shorts& lanes) {
-  Shorts m = lanes;
-  for (unsigned run : {4u, 2u, 1u}) {
-    const auto halves = aie::interleave_unzip(m, m, run);
-    m = aie::max(halves.first, halves.second);
-  }
-  for (unsigned run : {1u, 2u, 4u}) m = aie::interleave_zip(m, m, run).first;
-  return m;
+template <unsigned run>
+SHORTHAND_KERNEL_INLINE Shorts folded(const Shorts& m) {
+  const auto halves = aie::interleave_unzip(m, m, run);
+  return aie::max(halves.first, halves.second);
+}
+template <unsigned run>
+SHORTHAND_KERNEL_INLINE Shorts doubled(const Shorts& m) {
+  return aie::interleave_zip(m, m, run).first;
+}
+SHORTHAND_KERNEL_INLINE Shorts spread_maxima(const Shorts& m) {
+  return doubled<4>(doubled<2>(doubled<1>(folded<1>(folded<2>(folded<4>(m))))));
 }
 
 // A row's reference becomes its largest x where that is larger, by whole octaves once there are sums; they follow.

@@ -176,7 +176,7 @@ template <int m, int n>
 SHORTHAND_KERNEL_INLINE void quantise(const bfloat16* in, const float* row_max, int8_t* out, float* row_scales) {
   set_modes();
   alignas(32) float inverses[64];
-  const Parts one_127th = split(splat(1.0f / 127.0f)), times_127 = split(splat(127.0f));
+  const Parts one_127th = constant(1.0f / 127.0f), times_127 = constant(127.0f);
   for (int i = 0; i < m; i += 16) {
     // A row of zeros gets scale 1 in its reciprocal, so that zeros stay zeros.
     const Floats largest = aie::load_v<16>(row_max + i);

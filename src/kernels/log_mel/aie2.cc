@@ -171,7 +171,7 @@ SHORTHAND_KERNEL_INLINE Floats log10_of(const Floats& x, const Ints& offset) {
   const Ints whole = aie::add(offset, aie::broadcast<int32_t, 16>(-127));
   Ints log2 = aie::add(aie::add(aie::downshift(bits, 7), aie::upshift(whole, 16)), bent);
   log2 = aie::max(log2, aie::broadcast<int32_t, 16>(-2177043));  // log2(1e-10)
-  return product(split(float_of<16>(log2)), split(splat(0.301029996f)));
+  return product(split(float_of<16>(log2)), constant(0.301029996f));
 }
 
 }  // namespace
@@ -203,8 +203,7 @@ void log_mel_frames_16(int16_t* frames, const int16_t* filters, int16_t* work, f
 
 void log_mel_scale_f32(const float* x, const float* largest, float* out, int32_t count) {
   set_modes();
-  const Floats floor = splat(aie::reduce_max(aie::load_v<16>(largest)));
-  const Floats least = aie::sub(floor, splat(8.0f)), one = splat(1.0f);
+  const Floats least = splat(aie::reduce_max(aie::sub(aie::load_v<16>(largest), splat(8.0f)))), one = splat(1.0f);
   const Halves quarter = to_bf16(splat(0.25f));
   for (int32_t i = 0; i < count; i += 16) {
     const Floats kept = aie::max(aie::load_v<16>(x + i), least);

@@ -15,8 +15,8 @@ SHORTHAND_KERNEL_INLINE Floats largest_everywhere(const Floats& x) { return spla
 // The factor from values to steps of the row's scale, and the scale into scales[0].
 SHORTHAND_KERNEL_INLINE Parts steps_of(const Floats& largest, float* scale) {
   const Floats divisor = aie::select(largest, splat(1.0f), aie::lt(largest, splat(1e-30f)));
-  *scale = product(split(largest), split(splat(1.0f / 127.0f)))[0];
-  return split(product(split(reciprocal(divisor)), split(splat(127.0f))));
+  *scale = product(split(largest), constant(1.0f / 127.0f))[0];
+  return split(product(split(reciprocal(divisor)), constant(127.0f)));
 }
 
 SHORTHAND_KERNEL_INLINE aie::vector<int8_t, 16> to_steps(const Floats& y, const Parts& steps) {
@@ -101,7 +101,7 @@ void softmax_bf16(const float* x, bfloat16* p, int32_t rows, int32_t width, int3
   const auto lane = aie::load_unaligned_v<32>(lanes);
   const auto none = aie::zeros<bfloat16, 32>();
   const Floats lowest = splat(-3.0e38f);
-  const Parts log2e = split(splat(1.44269504f));
+  const Parts log2e = constant(1.44269504f);
   const int32_t used = (valid + 31) & -32;
   for (int32_t r = 0; r < rows; ++r, x += width, p += width) {
     // What lies beyond `valid` in the last group is taken for the lowest number.
