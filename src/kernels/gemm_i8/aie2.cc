@@ -110,24 +110,29 @@ SHORTHAND_KERNEL_INLINE Floats dequantised(const int32_t* sums, const Columns& c
 }
 
 // Every block of the tile through `finish(values of rows 0 and 1, of rows 2 and 3, element offset)`, and the rows'
-// largest magnitudes of what it leaves.
+// largest magnitudes of what it leaves. Eight rows at a time: the columns' parameters serve two blocks, and what a loop
+// of few rounds waits for at its ends is waited for half as often.
 template <int m, int n, class Finish>
 SHORTHAND_KERNEL_INLINE void each_block(const int32_t* sums, const bfloat16* columns, const float* row_scales,
                                         float* row_max, Finish finish) {
-  for (int i = 0; i < m / 4; ++i) {
-    const float* scale = row_scales + 4 * i;
-    const Parts upper = two_rows(scale[0], scale[1]), lower = two_rows(scale[2], scale[3]);
-    Floats upper_max = splat(0.0f), lower_max = splat(0.0f);
+  static_assert(m % 8 == 0);
+  for (int i = 0; i < m / 8; ++i) {
+    const float* scale = row_scales + 8 * i;
+    const Parts rows[4] = {two_rows(scale[0], scale[1]), two_rows(scale[2], scale[3]), two_rows(scale[4], scale[5]),
+                           two_rows(scale[6], scale[7])};
+    Floats most[4] = {splat(0.0f), splat(0.0f), splat(0.0f), splat(0.0f)};
     for (int j = 0; j < n / 8; ++j) {
-      const int at = (i * (n / 8) + j) * 32;
       const Columns c = load_columns<n>(columns, j);
-      Floats v0 = dequantised(sums + at, c, upper), v1 = dequantised(sums + at + 16, c, lower);
-      finish(v0, v1, at);
-      upper_max = aie::max(upper_max, aie::abs(v0));
-      lower_max = aie::max(lower_max, aie::abs(v1));
+      SHORTHAND_UNROLL
+      for (int g = 0; g < 2; ++g) {
+        const int at = ((2 * i + g) * (n / 8) + j) * 32;
+        Floats v0 = dequantised(sums + at, c, rows[2 * g]), v1 = dequantised(sums + at + 16, c, rows[2 * g + 1]);
+        finish(v0, v1, at);
+        most[2 * g] = aie::max(most[2 * g], aie::abs(v0));
+        most[2 * g + 1] = aie::max(most[2 * g + 1], aie::abs(v1));
+      }
     }
-    keep_largest(row_max + 4 * i, upper_max);
-    keep_largest(row_max + 4 * i + 2, lower_max);
+    for (int r = 0; r < 4; ++r) keep_largest(row_max + 8 * i + 2 * r, most[r]);
   }
 }
 

@@ -35,12 +35,12 @@ int64_t multiply_4x2(Generation g, Numbers) {
   return kCall + m / 16 * (n / 16) * (sums + kLoadLatency + steps + spills + kCall);
 }
 
-// One block of 32 results, as dequantised() and each_block() in aie2.cc do it.
-constexpr Body block(Body finish) {
-  finish.load_bytes += 128 + 64;  // sums; the columns' parameters
-  finish.vectors += 4 + 8 + 4;    // magic numbers, products, maxima
-  finish.moves += 2 + 2 + 2;      // shift-round, two conversions
-  return finish;
+// Two blocks of 32 results under each other, as dequantised() and each_block() in aie2.cc do them.
+constexpr Body two_blocks(Body finish) {
+  return {.load_bytes = 2 * (finish.load_bytes + 128) + 64,  // sums; the columns' parameters
+          .store_bytes = 2 * finish.store_bytes,
+          .vectors = 2 * (finish.vectors + 4 + 8 + 4),   // magic numbers, products, maxima
+          .moves = 2 * (finish.moves + 2 + 2 + 2 + 2)};  // to 64 bits and back, two conversions
 }
 constexpr Body kToBf16 = {.store_bytes = 64, .moves = 2};
 constexpr Body kGelu = {.vectors = 4 + 4 + 11 + 8, .moves = 2 + 2 * 11 + 2};
@@ -52,15 +52,15 @@ constexpr Body operator+(const Body& a, const Body& b) {
           a.moves + b.moves};
 }
 
-// Per four rows: their scales split and spread; two times three shuffles and maxima, each waiting for the last; and
-// four scalar comparisons in memory.
-constexpr int64_t kFourRows = 4 * kVectorLatency + 2 * kMacLatency + 6 * 2 * kVectorLatency + 4 * 3 + kLoadLatency;
+// Per eight rows: their scales split and spread; four times three shuffles and maxima, each waiting for the last, of
+// which the four overlap; and eight scalar comparisons in memory.
+constexpr int64_t kEightRows = 8 * kVectorLatency + 2 * kMacLatency + 6 * 2 * kVectorLatency + 8 * 3 + kLoadLatency;
 constexpr int64_t kBlockChain = kLoadLatency + 3 * kMacLatency + 6 * kVectorLatency;
 constexpr int64_t kGeluChain = 11 * (kMacLatency + kVectorLatency) + 8 * kVectorLatency;
 
 template <int m, int n>
 int64_t epilogue(Generation g, const Body& finish, int64_t chain) {
-  return kCall + m / 4 * (loop(g, n / 8, block(finish), chain) + kFourRows);
+  return kCall + m / 8 * (loop(g, n / 8, two_blocks(finish), chain) + kEightRows);
 }
 template <int m, int n>
 int64_t to_bf16(Generation g, Numbers) {
