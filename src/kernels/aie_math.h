@@ -84,13 +84,20 @@ SHORTHAND_KERNEL_INLINE aie::vector<T, 32> narrowed(const Ints& a, const Ints& b
   return aie::accum<acc32, 32>(aie::concat(a, b)).to_vector<T>();
 }
 
-// The larger of `so_far` and each row's largest magnitude in x [2, 8].
-SHORTHAND_KERNEL_INLINE void keep_largest(float* so_far, const Floats& magnitudes) {
-  Floats m = aie::max(magnitudes, aie::shuffle_down(magnitudes, 4));
-  m = aie::max(m, aie::shuffle_down(m, 2));
-  m = aie::max(m, aie::shuffle_down(m, 1));
-  // Floats that are not negative are ordered as their bits are: no scalar float is compared.
-  const auto bits = m.cast_to<int32_t>();
+// |x| as its bits, whose order is that of the numbers: a core compares integers in one cycle, but floats by way of a
+// difference and its sign.
+SHORTHAND_KERNEL_INLINE Ints magnitude(const Floats& x) {
+  return aie::bit_and(x.cast_to<int32_t>(), aie::broadcast<int32_t, 16>(0x7fffffff));
+}
+SHORTHAND_KERNEL_INLINE Floats without_negatives(const Floats& x) {
+  return aie::max(x.cast_to<int32_t>(), aie::zeros<int32_t, 16>()).cast_to<float>();
+}
+
+// The larger of `so_far` and each row's largest in the magnitudes [2, 8].
+SHORTHAND_KERNEL_INLINE void keep_largest(float* so_far, const Ints& magnitudes) {
+  Ints bits = aie::max(magnitudes, aie::shuffle_down(magnitudes, 4));
+  bits = aie::max(bits, aie::shuffle_down(bits, 2));
+  bits = aie::max(bits, aie::shuffle_down(bits, 1));
   for (int r = 0; r < 2; ++r) {
     const int32_t found = bits[static_cast<unsigned>(8 * r)];
     int32_t kept;
@@ -133,9 +140,9 @@ inline constexpr int16_t kGeluG[11] = {901, -4359, 8077, -4835, -6617, 14288, -6
 inline constexpr int16_t kGeluScale = 29127;  // 2^16 / 2.25: from 12 fractional bits to 15, and 13 that fall off
 
 SHORTHAND_KERNEL_INLINE void gelu(Floats& x0, Floats& x1) {
-  const Floats reach = splat(4.5f), zero = splat(0.0f);
-  const auto a =
-      narrowed<int16_t>(int_of<12>(aie::min(aie::abs(x0), reach)), int_of<12>(aie::min(aie::abs(x1), reach)));
+  const Ints reach = splat(4.5f).cast_to<int32_t>();
+  const auto capped = [&reach](const Floats& x) { return aie::min(magnitude(x), reach).cast_to<float>(); };
+  const auto a = narrowed<int16_t>(int_of<12>(capped(x0)), int_of<12>(capped(x1)));
   using Wide = aie::accum<acc32, 32>;
   const auto splat16 = [](int16_t c) { return aie::broadcast<int16_t, 32>(c); };
   const auto u = aie::mac(Wide(splat16(-32768), 13), a, splat16(kGeluScale)).to_vector<int16_t>(13);
@@ -143,8 +150,8 @@ SHORTHAND_KERNEL_INLINE void gelu(Floats& x0, Floats& x1) {
   SHORTHAND_UNROLL
   for (int i = 9; i >= 0; --i) g = aie::mac(Wide(splat16(kGeluG[i]), 15), g, u).to_vector<int16_t>(15);
   const auto wide = g.unpack();
-  x0 = aie::sub(aie::max(x0, zero), float_of<15>(wide.extract<16>(0)));
-  x1 = aie::sub(aie::max(x1, zero), float_of<15>(wide.extract<16>(1)));
+  x0 = aie::sub(without_negatives(x0), float_of<15>(wide.extract<16>(0)));
+  x1 = aie::sub(without_negatives(x1), float_of<15>(wide.extract<16>(1)));
 }
 
 // 2^(u / 1024) as bfloat16, u in [-32, 32) with ten fractional bits; within 2^-8 + 4.3e-4 of it. A bfloat16 with

@@ -295,13 +295,13 @@ void attention_end_64x64(float* sums, bfloat16* out, float* row_max) {
   for (int i = 0; i < 16; ++i) aie::store_v(weights + i * 16, reciprocal(aie::load_v<16>(weights + i * 16)));
   for (int i = 0; i < 16; ++i) {
     const Parts inverse = split(aie::load_v<16>(weights + i * 16));
-    Floats upper = splat(0.0f), lower = upper;
+    Ints upper = aie::zeros<int32_t, 16>(), lower = upper;
     for (int j = 0; j < 8; ++j) {
       const float* block = sums + i * 256 + j * 32;
       const auto rows = aie::interleave_zip(product(split(aie::load_v<16>(block)), inverse),
                                             product(split(aie::load_v<16>(block + 16)), inverse), 4);
-      upper = aie::max(upper, aie::abs(rows.first));
-      lower = aie::max(lower, aie::abs(rows.second));
+      upper = aie::max(upper, magnitude(rows.first));
+      lower = aie::max(lower, magnitude(rows.second));
       aie::store_v(out + i * 256 + j * 32, to_bf16(rows.first));
       aie::store_v(out + i * 256 + j * 32 + 16, to_bf16(rows.second));
     }

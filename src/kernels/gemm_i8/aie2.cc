@@ -120,7 +120,8 @@ SHORTHAND_KERNEL_INLINE void each_block(const int32_t* sums, const bfloat16* col
     const float* scale = row_scales + 8 * i;
     const Parts rows[4] = {two_rows(scale[0], scale[1]), two_rows(scale[2], scale[3]), two_rows(scale[4], scale[5]),
                            two_rows(scale[6], scale[7])};
-    Floats most[4] = {splat(0.0f), splat(0.0f), splat(0.0f), splat(0.0f)};
+    Ints most[4] = {aie::zeros<int32_t, 16>(), aie::zeros<int32_t, 16>(), aie::zeros<int32_t, 16>(),
+                    aie::zeros<int32_t, 16>()};
     for (int j = 0; j < n / 8; ++j) {
       const Columns c = load_columns<n>(columns, j);
       SHORTHAND_UNROLL
@@ -128,8 +129,8 @@ SHORTHAND_KERNEL_INLINE void each_block(const int32_t* sums, const bfloat16* col
         const int at = ((2 * i + g) * (n / 8) + j) * 32;
         Floats v0 = dequantised(sums + at, c, rows[2 * g]), v1 = dequantised(sums + at + 16, c, rows[2 * g + 1]);
         finish(v0, v1, at);
-        most[2 * g] = aie::max(most[2 * g], aie::abs(v0));
-        most[2 * g + 1] = aie::max(most[2 * g + 1], aie::abs(v1));
+        most[2 * g] = aie::max(most[2 * g], magnitude(v0));
+        most[2 * g + 1] = aie::max(most[2 * g + 1], magnitude(v1));
       }
     }
     for (int r = 0; r < 4; ++r) keep_largest(row_max + 8 * i + 2 * r, most[r]);
@@ -169,9 +170,8 @@ SHORTHAND_KERNEL_INLINE void to_i8_tile(const int32_t* sums, const bfloat16* col
     const float* inverse = inverses + at / (4 * n) * 4;
     const Floats q0 = product(split(v0), two_rows(inverse[0], inverse[1]));
     const Floats q1 = product(split(v1), two_rows(inverse[2], inverse[3]));
-    const Floats limit = splat(127.0f), least = splat(-127.0f);
-    aie::store_v(out + at, narrowed<int8_t>(int_of<0>(aie::max(aie::min(q0, limit), least)),
-                                            int_of<0>(aie::max(aie::min(q1, limit), least))));
+    const auto q = narrowed<int16_t>(int_of<0>(q0), int_of<0>(q1));
+    aie::store_v(out + at, aie::accum<acc32, 32>(aie::max(q, aie::broadcast<int16_t, 32>(-127))).to_vector<int8_t>());
   });
 }
 

@@ -11,8 +11,9 @@
 //                   kernels, the same sums by a slower loop.
 // epilogue_*        v = sums * column scale * row_scales + bias, |sum| < 2^27; then GELU or plus the residual; written
 // as
-//                   bfloat16, float, or round(v * inverses) in -127..127. row_max [m] becomes the larger of itself and
-//                   each row's largest |v|: zero_row_max_64 starts it, and the row's tiles add to it.
+//                   bfloat16, float, or round(v * inverses) in -127..127, |v * inverse| < 2^22. row_max [m] becomes the
+//                   larger of itself and each row's largest |v|: zero_row_max_64 starts it, and the row's tiles add to
+//                   it.
 // quantise_bf16_*   q = round(v * 127 / row_max), row_scales = row_max / 127: what the next product multiplies.
 //
 // Rows' scales, inverses and maxima are floats, [m]. `columns` is what npu::pack_columns() (npu/kernels/layouts.h)

@@ -23,11 +23,14 @@ constexpr int16_t fixed(double x, int bits) {
 // The constants of tables.h as integers; in `turns` cosine and sine stand side by side.
 constexpr int kWindowBits = 15, kBits16 = 14, kBits25 = 12;
 struct Window {
-  alignas(32) int16_t at[400];
+  int32_t pairs[200];  // a sample's weight, and the next one's above it
 };
 constexpr Window kWindow = [] {
   Window w{};
-  for (int n = 0; n < 400; ++n) w.at[n] = fixed(shorthand::log_mel::kWindow.at[n], kWindowBits);
+  for (int i = 0; i < 200; ++i) {
+    const auto weight = [](int n) { return fixed(shorthand::log_mel::kWindow.at[n], kWindowBits); };
+    w.pairs[i] = weight(2 * i) | weight(2 * i + 1) << 16;
+  }
   return w;
 }();
 template <int pairs, int outputs>
@@ -82,10 +85,9 @@ SHORTHAND_KERNEL_INLINE void window(int16_t* frames, Ints& offsets) {
   const Lanes once = aie::load_v<16>(factor);
   const Shorts factors =
       aie::concat(aie::interleave_zip(once, once, 1).first, aie::interleave_zip(once, once, 1).second);
-  const int32_t* weights = reinterpret_cast<const int32_t*>(kWindow.at);  // a sample and the next
   for (int i = 0; i < 200; ++i) {
     const Shorts x = aie::mul<acc32>(aie::load_v<32>(frames + i * 32), factors).template to_vector<int16_t>(1);
-    const Shorts w = aie::broadcast<int32_t, 16>(weights[i]).cast_to<int16_t>();
+    const Shorts w = aie::broadcast<int32_t, 16>(kWindow.pairs[i]).cast_to<int16_t>();
     const Shorts y = aie::mul<acc32>(x, w).template to_vector<int16_t>(kWindowBits);
     aie::store_v(frames + i * 32, aie::concat(aie::filter_even(y), aie::filter_odd(y)));
   }

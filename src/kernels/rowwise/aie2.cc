@@ -11,6 +11,9 @@ using namespace shorthand::aie2;
 // done with but to spread it again.
 SHORTHAND_KERNEL_INLINE Floats sum_everywhere(const Floats& x) { return splat(aie::reduce_add(x)); }
 SHORTHAND_KERNEL_INLINE Floats largest_everywhere(const Floats& x) { return splat(aie::reduce_max(x)); }
+SHORTHAND_KERNEL_INLINE Floats largest_everywhere(const Ints& magnitudes) {
+  return aie::broadcast<int32_t, 16>(aie::reduce_max(magnitudes)).cast_to<float>();
+}
 
 // The factor from values to steps of the row's scale, and the scale into scales[0].
 SHORTHAND_KERNEL_INLINE Parts steps_of(const Floats& largest, float* scale) {
@@ -29,8 +32,8 @@ SHORTHAND_KERNEL_INLINE Floats load_floats(const bfloat16* x) { return to_f32(ai
 
 template <class T>
 SHORTHAND_KERNEL_INLINE void quantise_row(const T* x, int8_t* q, float* scale, int32_t width, int32_t padded) {
-  Floats largest = splat(0.0f);
-  for (int32_t i = 0; i < width; i += 16) largest = aie::max(largest, aie::abs(load_floats(x + i)));
+  Ints largest = aie::zeros<int32_t, 16>();
+  for (int32_t i = 0; i < width; i += 16) largest = aie::max(largest, magnitude(load_floats(x + i)));
   const Parts steps = steps_of(largest_everywhere(largest), scale);
   for (int32_t i = 0; i < width; i += 16) aie::store_v(q + i, to_steps(load_floats(x + i), steps));
   for (int32_t i = width; i < padded; i += 16) aie::store_v(q + i, aie::zeros<int8_t, 16>());
@@ -59,13 +62,13 @@ void layer_norm_i8(float* x, const float* parameters, int8_t* q, float* scales, 
     const Floats total = aie::add(aie::add(squares, crosses), crosses).to_vector<float>();
     const Floats variance = product(split(sum_everywhere(total)), one_over_width);
     const Parts deviation = split(reciprocal_root(aie::add(variance, splat(1e-5f))));
-    Floats largest = splat(0.0f);
+    Ints largest = aie::zeros<int32_t, 16>();
     for (int32_t i = 0; i < width; i += 16) {
       const Parts normal = split(product(split(aie::sub(aie::load_v<16>(x + i), mean)), deviation));
       const Parts factor = split(aie::load_v<16>(gamma + i));
       const Floats y = product_sum(FloatSum(aie::load_v<16>(beta + i)), normal, factor).to_vector<float>();
       aie::store_v(x + i, y);
-      largest = aie::max(largest, aie::abs(y));
+      largest = aie::max(largest, magnitude(y));
     }
     const Parts steps = steps_of(largest_everywhere(largest), scales + r);
     for (int32_t i = 0; i < width; i += 16) aie::store_v(q + i, to_steps(aie::load_v<16>(x + i), steps));

@@ -45,7 +45,7 @@ constexpr Body two_blocks(Body finish) {
 constexpr Body kToBf16 = {.store_bytes = 64, .moves = 2};
 constexpr Body kGelu = {.vectors = 4 + 4 + 11 + 8, .moves = 2 + 2 * 11 + 2};
 constexpr Body kResidual = {.load_bytes = 128, .store_bytes = 128, .vectors = 2};
-constexpr Body kToInt8 = {.store_bytes = 32, .vectors = 6 + 4 + 4, .moves = 4 + 4 + 2};
+constexpr Body kToInt8 = {.store_bytes = 32, .vectors = 6 + 4 + 1, .moves = 4 + 4 + 4};
 
 constexpr Body operator+(const Body& a, const Body& b) {
   return {a.load_bytes + b.load_bytes, a.store_bytes + b.store_bytes, a.int8_macs + b.int8_macs, a.vectors + b.vectors,

@@ -39,7 +39,7 @@ int64_t frames(Generation g, Numbers numbers) {
 
 int64_t scale(Generation g, Numbers numbers) {
   return kCall + 4 * 2 * kVectorLatency + 8 +
-         loop(g, numbers[0] / 16, {.load_bytes = 64, .store_bytes = 64, .vectors = 1 + 1 + 2, .moves = 3},
+         loop(g, numbers[0] / 16, {.load_bytes = 64, .store_bytes = 64, .vectors = 3 + 1 + 2, .moves = 1 + 3},
               kLoadLatency + 3 * kMacLatency);
 }
 
