@@ -4,6 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <regex>
+#include <sstream>
+
 #include "npu/kernels/aie_kernels.h"
 
 namespace shorthand::npu {
@@ -40,6 +44,27 @@ TEST(KernelCost, KnowsNothingFasterThanTheMachine) {
     EXPECT_GE(cycles(name), n * n * n / 256.0);
     EXPECT_GE(cycles(name, Generation::aie2p), n * n * n / 512.0);
   }
+}
+
+// docs/npu-kernels.md: | `name` | numbers | cycles on npu1 | on npu2 | stack |
+TEST(KernelCost, IsWhatTheDocumentSays) {
+  std::ifstream file(SHORTHAND_REPO_DIR "/docs/npu-kernels.md");
+  const std::regex row(R"(\| `(\w+)` \| ([\d ]*)\| (\d+) \| (\d+) \| (\d+) \|)");
+  int rows = 0;
+  for (std::string line; std::getline(file, line);) {
+    std::smatch m;
+    if (!std::regex_match(line, m, row)) continue;
+    const KernelType* k = find_aie_kernel(m[1].str());
+    ASSERT_NE(k, nullptr) << m[1];
+    std::vector<int32_t> numbers;
+    std::istringstream words(m[2].str());
+    for (int32_t n; words >> n;) numbers.push_back(n);
+    EXPECT_EQ(k->cycles(Generation::aie2, numbers), std::stol(m[3].str())) << line;
+    EXPECT_EQ(k->cycles(Generation::aie2p, numbers), std::stol(m[4].str())) << line;
+    EXPECT_EQ(k->stack_bytes, std::stoi(m[5].str())) << line;
+    ++rows;
+  }
+  EXPECT_GE(rows, 20);
 }
 
 TEST(KernelTable, NamesEveryKernelOnce) {
