@@ -38,8 +38,10 @@ TEST_F(CheckTest, MemoryOfACoreWithItsStack) {
 }
 
 TEST_F(CheckTest, MemoryOfAMemoryTile) {
-  d.fifos[0].depth = 511;
-  EXPECT_THAT(refusal(d), HasSubstr("bytes of a memory tile"));
+  d = *Copy{.objects = 128}.build();
+  d.fifos[0].elements = 128 * 256;  // whole transfers of 128 KiB pass as 128 tiles
+  d.fifos[0].depth = 5;
+  EXPECT_THAT(refusal(d), HasSubstr("655360 bytes of a memory tile, which none has left"));
 }
 
 TEST_F(CheckTest, DescriptorsOfAChannel) {
@@ -48,7 +50,7 @@ TEST_F(CheckTest, DescriptorsOfAChannel) {
   d.fifos[3].depth = 9;
   EXPECT_THAT(refusal(d), HasSubstr("17 buffer descriptors"));
   d.fifos[3].depth = 2;
-  d.fifos[2].repeat = 13;  // 2 x 13 of 24
+  d.fifos[2].repeat = 12;  // 2 x 12 and the 2 of the channel in, of 24
   EXPECT_THAT(refusal(d), HasSubstr("26 buffer descriptors"));
 }
 

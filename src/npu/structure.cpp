@@ -124,7 +124,7 @@ class Structure {
                                   dim.size, dim.stride));
       }
     }
-    if (visits(p, elements) != elements || reach(p, elements) > elements) {
+    if (visits(p, elements) != elements || reach(p, elements) != elements) {
       return refuse(fmt::format("fifo {}: its layout visits {} elements up to number {} of an object of {}", f.name,
                                 visits(p, elements), reach(p, elements), elements));
     }

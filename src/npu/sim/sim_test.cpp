@@ -50,7 +50,12 @@ TEST(Sim, LayoutsOnTheWay) {
   const int w = b.worker("w");
   b.from_host(in).forward(in, to_core);
   b.to_worker(to_core, w).from_worker(out, w).to_host(out);
-  b.program(w, Program().acquire(to_core).acquire(out).call(k, {object(to_core), object(out)}, {literal(512)}).release(to_core).release(out));
+  b.program(w, Program()
+                   .acquire(to_core)
+                   .acquire(out)
+                   .call(k, {object(to_core), object(out)}, {literal(512)})
+                   .release(to_core)
+                   .release(out));
   const int x = b.host("x", 4 * 4096), y = b.host("y", 4 * 1024);
   const Pattern task = {{2, 64}, {4, 8}, {16, 128}, {8, 1}};
   const int done = b.drain(out, y, {{1024, 1}});
@@ -95,7 +100,12 @@ TEST(Sim, DistributesJoinsAndBroadcasts) {
       offsets.push_back(32 * i);
       const auto p = static_cast<size_t>(i);
       b.to_worker(to[p], w).from_worker(from[p], w);
-      b.program(w, Program().acquire(to[p]).acquire(from[p]).call(k, {object(to[p]), object(from[p])}, {literal(128)}).release(to[p]).release(from[p]));
+      b.program(w, Program()
+                       .acquire(to[p])
+                       .acquire(from[p])
+                       .call(k, {object(to[p]), object(from[p])}, {literal(128)})
+                       .release(to[p])
+                       .release(from[p]));
     }
     if (broadcast) {
       b.forward(in, shared);
@@ -112,7 +122,8 @@ TEST(Sim, DistributesJoinsAndBroadcasts) {
     b.await(done);
     const Result<Design> d = b.finish();
     ASSERT_TRUE(d.ok()) << d.error().message;
-    std::vector<std::vector<std::byte>> host{random_bytes(static_cast<size_t>(n) * 4, 3), std::vector<std::byte>(1280 * 4)};
+    std::vector<std::vector<std::byte>> host{random_bytes(static_cast<size_t>(n) * 4, 3),
+                                             std::vector<std::byte>(1280 * 4)};
     run(*d, kNpu1, {}, host);
     for (size_t i = 0; i < 1280; ++i) {
       ASSERT_EQ(word(host[1], i), word(host[0], broadcast ? i / 128 * 32 + i % 32 : i)) << broadcast;
@@ -126,8 +137,15 @@ TEST(Sim, NeighboursShareMemory) {
   const int in = b.fifo(words("in", 64)), mid = b.fifo(words("mid", 64)), out = b.fifo(words("out", 64));
   const int v = b.worker("v"), w = b.worker("w");
   b.from_host(in).to_worker(in, v).from_worker(mid, v).to_worker(mid, w).from_worker(out, w).to_host(out);
-  b.program(v, Program().acquire(in).acquire(mid).call(k, {object(in), object(mid)}, {literal(256)}).release(in).release(mid));
-  b.program(w, Program().acquire(mid).acquire(out).call(k, {object(mid), object(out)}, {literal(256)}).release(mid).release(out));
+  b.program(
+      v,
+      Program().acquire(in).acquire(mid).call(k, {object(in), object(mid)}, {literal(256)}).release(in).release(mid));
+  b.program(w, Program()
+                   .acquire(mid)
+                   .acquire(out)
+                   .call(k, {object(mid), object(out)}, {literal(256)})
+                   .release(mid)
+                   .release(out));
   const int x = b.host("x", 2560), y = b.host("y", 2560);
   const int done = b.drain(out, y, {{640, 1}});
   b.fill(in, x, {{640, 1}});
@@ -156,7 +174,15 @@ TEST(Sim, ParametersAndBarriers) {
   const int in = b.fifo(words("in", 16)), out = b.fifo(words("out", 16));
   const int w = b.worker("w", {}, {}, {0, 0});
   b.from_host(in).to_worker(in, w).from_worker(out, w).to_host(out);
-  b.program(w, Program().barrier().acquire(in).acquire(out).loop(parameter(0)).call(k, {object(in), object(out)}, {parameter(1), counter()}).end().release(in).release(out));
+  b.program(w, Program()
+                   .barrier()
+                   .acquire(in)
+                   .acquire(out)
+                   .loop(parameter(0))
+                   .call(k, {object(in), object(out)}, {parameter(1), counter()})
+                   .end()
+                   .release(in)
+                   .release(out));
   const int x = b.host("x", 128), y = b.host("y", 128);
   for (int pass = 0; pass < 2; ++pass) {
     b.write(w, 0, 3 + pass).write(w, 1, 10 * (pass + 1)).signal(w);
@@ -180,7 +206,9 @@ TEST(Sim, EveryUnitsCyclesAddUp) {
   for (const UnitReport& u : r.units) {
     EXPECT_EQ(std::accumulate(u.spent.begin(), u.spent.end(), Cycle{0}), r.cycles) << u.name;
     for (Cycle c : u.spent) EXPECT_GE(c, 0) << u.name;
-    if (!u.core) EXPECT_EQ(u.words, 2048) << u.name;
+    if (!u.core) {
+      EXPECT_EQ(u.words, 2048) << u.name;
+    }
   }
 }
 
@@ -218,7 +246,7 @@ TEST(Sim, ADeadlockIsToldAsWhoWaitsForWhom) {
   // A parameter that the sequence writes is beyond the checker: the worker wants two objects a pass, five come.
   Builder b("hungry");
   const int in = b.fifo(words("in", 16)), out = b.fifo(words("out", 16));
-  const int w = b.worker("eater", {}, {}, {1});
+  const int w = b.worker("eater", {}, {}, {2});
   b.from_host(in).to_worker(in, w).from_worker(out, w).to_host(out);
   b.program(w, Program().acquire(out).loop(parameter(0)).acquire(in).release(in).end().release(out));
   const int x = b.host("x", 64 * 5), y = b.host("y", 64 * 3);
