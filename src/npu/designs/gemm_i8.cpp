@@ -122,7 +122,11 @@ class GemmDesign {
   void make_programs() {
     const int zero = b_.kernel(k_.zero), multiply = b_.kernel(k_.multiply);
     const int epilogue = g_.stock ? -1 : b_.kernel(k_.epilogue);
-    const std::vector<Number> shape = {literal(g_.tile_m), literal(g_.tile_n), literal(g_.tile_k)};
+    std::vector<Number> shape, shape_c;
+    if (!k_.shaped) {
+      shape = {literal(g_.tile_m), literal(g_.tile_n), literal(g_.tile_k)};
+      shape_c = {literal(g_.tile_m), literal(g_.tile_n)};
+    }
     for (int c = 0; c < columns_; ++c) {
       for (int r = 0; r < rows_; ++r) {
         const int w = worker(c, r), a = a_[static_cast<size_t>(r)], b = tiles_b_[static_cast<size_t>(c)];
@@ -135,10 +139,10 @@ class GemmDesign {
         } else {
           sums = buffer(b_.buffer(fmt::format("sums_{}_{}", c, r), w, g_.tile_m * g_.tile_n * 4));
         }
-        p.call(zero, {sums}, {literal(g_.tile_m), literal(g_.tile_n)});
+        p.call(zero, {sums}, shape_c);
         p.loop(steps_k_).acquire(a).acquire(b);
         p.call(multiply, {object(a), object(b), sums}, shape).release(a).release(b).end();
-        if (!g_.stock) p.acquire(out).call(epilogue, {sums, object(out)}, {literal(g_.tile_m), literal(g_.tile_n)});
+        if (!g_.stock) p.acquire(out).call(epilogue, {sums, object(out)}, shape_c);
         p.release(out);
         b_.program(w, p);
       }

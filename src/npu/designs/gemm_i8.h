@@ -23,6 +23,7 @@ struct GemmKernels {
   KernelType epilogue;      // sums, c; unused by the stock form
   int r = 4, s = 8, t = 8;  // of the matrix unit's shape
   int input_bytes = 1, output_bytes = 4;
+  bool shaped = false;  // their names state their shape and they take no numbers, as those of aie_kernels() do
 };
 
 struct GemmI8 {

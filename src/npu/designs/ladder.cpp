@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "npu/designs/ladder.h"
+
+#include <fmt/format.h>
+
+#include "npu/kernels/aie_kernels.h"
+#include "npu/sim/simulate.h"
+
+namespace shorthand::npu {
+namespace {
+
+// A part of a device as wide and as high as given: the cores that a rung uses.
+Device part(const Device& device, int columns, int core_rows) {
+  Device d = device;
+  d.columns = columns, d.core_rows = core_rows;
+  return d;
+}
+
+struct Rung {
+  const char* group;
+  std::string step;
+  int columns, core_rows;
+  GemmI8 gemm;
+  int64_t launches = 1;
+  bool in_list = false;
+};
+
+Result<LadderRow> climb(const Device& whole, const Rung& rung, double operations, double clock_ghz) {
+  const Device device = part(whole, rung.columns, rung.core_rows);
+  const GemmKernels kernels = SHORTHAND_TRY(table_kernels(rung.gemm.tile_m));
+  const Design design = SHORTHAND_TRY(gemm_i8_design(device, rung.gemm, kernels));
+  SimOptions options;
+  options.timing_only = true;
+  options.clock_ghz = clock_ghz;
+  options.in_list = rung.in_list;
+  const SimReport r = SHORTHAND_TRY(simulate(design, device, options, {}));
+  LadderRow row;
+  row.group = rung.group, row.step = rung.step;
+  row.cores = device.cores(), row.launches = rung.launches;
+  const auto launches = static_cast<double>(rung.launches);
+  row.array_ms = launches * r.array_us() / 1e3;
+  row.launch_ms = launches * r.launch_us / 1e3;
+  row.gops = operations / (row.total_ms() * 1e6);
+  row.percent_of_peak = 100 * operations / (row.array_ms * 1e6) / peak_gops_i8(whole, r.clock_ghz);
+  return row;
+}
+
+}  // namespace
+
+Result<GemmKernels> table_kernels(int tile, bool stock_loop) {
+  const std::string shape = fmt::format("{0}x{0}", tile);
+  const KernelType* zero = find_aie_kernel("zero_i32_" + shape);
+  const KernelType* multiply =
+      find_aie_kernel(fmt::format("matmul_i8_{}{}x{}", stock_loop ? "stock_" : "", shape, tile));
+  if (zero == nullptr || multiply == nullptr) {
+    return not_found(fmt::format("{}: no kernels for tiles of this size; use 16, 32 or 64", shape));
+  }
+  GemmKernels kernels;
+  kernels.zero = *zero, kernels.multiply = *multiply;
+  kernels.shaped = true;
+  return kernels;
+}
+
+Result<std::vector<LadderRow>> product_ladder(const Device& device, int m, int n, int k, double clock_ghz) {
+  // C is added to in its FIFO, so that all rungs call the same kernels.
+  const GemmI8 base{.m = m, .n = n, .k = k, .stock = true};
+  auto with = [&](auto change) {
+    GemmI8 g = base;
+    change(g);
+    return g;
+  };
+  auto tiles_of = [&](int tile) { return with([=](GemmI8& g) { g.tile_m = g.tile_n = g.tile_k = tile; }); };
+  const int columns = device.columns, rows = device.core_rows;
+  std::vector<Rung> rungs;
+  for (int tile : {16, 32, 64}) rungs.push_back({"tile", std::to_string(tile), columns, rows, tiles_of(tile)});
+  rungs.push_back({"cores", "one core", 1, 1, base});
+  rungs.push_back({"cores", "one column", 1, rows, base});
+  for (int c = 2; c <= columns; c *= 2) rungs.push_back({"cores", fmt::format("{} columns", c), c, rows, base});
+  rungs.push_back({"buffers", "single", columns, rows, with([](GemmI8& g) { g.depth = g.depth_c = 1; })});
+  rungs.push_back({"buffers", "double", columns, rows, base});
+  rungs.push_back({"weights", "row by row", columns, rows, base});
+  rungs.push_back({"weights", "packed in tiles", columns, rows, with([](GemmI8& g) { g.packed_b = true; })});
+  // A launch a tile: one tile of C over the whole of k, on one core, again and again.
+  const GemmI8 tile = with([](GemmI8& g) { g.m = g.n = 64; });
+  const int64_t tiles = int64_t{m / 64} * (n / 64);
+  rungs.push_back({"launches", "one a tile", 1, 1, tile, tiles});
+  rungs.push_back({"launches", "one a tile, in a list", 1, 1, tile, tiles, true});
+  rungs.push_back({"launches", "one for the product", columns, rows, base});
+
+  const double operations = 2.0 * m * n * k;
+  std::vector<LadderRow> out;
+  for (const Rung& r : rungs) out.push_back(SHORTHAND_TRY(climb(device, r, operations, clock_ghz)));
+  return out;
+}
+
+std::string to_text(const std::vector<LadderRow>& rows, const Device& device, double clock_ghz) {
+  SimReport head;
+  head.device = device.name;
+  head.clock_ghz = clock_ghz > 0 ? clock_ghz : device.clock_ghz;
+  head.launch_us = device.dispatch.launch_us;
+  const std::string constants = constants_line(head, device);
+  std::string text;
+  for (const LadderRow& r : rows) {
+    text += fmt::format(
+        "{}{:9} {:22} {:2} cores, {:5} launches: array {:9.3f} ms, launches {:8.3f} ms, {:8.1f} GOPS, "
+        "{:4.1f} % of the array's peak\n",
+        constants, r.group, r.step, r.cores, r.launches, r.array_ms, r.launch_ms, r.gops, r.percent_of_peak);
+  }
+  return text;
+}
+
+}  // namespace shorthand::npu
