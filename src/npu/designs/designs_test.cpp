@@ -41,6 +41,11 @@ TEST_P(GemmTest, MakesTheProduct) {
                                            random_bytes(static_cast<size_t>(g.k) * static_cast<size_t>(g.n), 4),
                                            std::vector<std::byte>(mn * (g.stock ? 4 : 1))};
   const std::vector<int32_t> want = reference(host[0], host[1], g.m, g.n, g.k);
+  if (g.packed_a) {
+    std::vector<std::byte> packed(host[0].size());
+    pack_a(device, g, reinterpret_cast<const int8_t*>(host[0].data()), reinterpret_cast<int8_t*>(packed.data()));
+    host[0] = packed;
+  }
   if (g.packed_b) {
     std::vector<std::byte> packed(host[1].size());
     pack_b(device, g, reinterpret_cast<const int8_t*>(host[1].data()), reinterpret_cast<int8_t*>(packed.data()));
@@ -69,6 +74,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"npu1", {.m = 256, .n = 512, .k = 128, .keep_a = true, .packed_b = true}},
         Case{"npu1",
              {.m = 128, .n = 128, .k = 128, .tile_m = 32, .tile_n = 32, .tile_k = 32, .depth = 1, .depth_c = 1}},
+        Case{"npu1", {.m = 512, .n = 512, .k = 192, .packed_a = true, .packed_b = true}},
+        Case{"npu1_2col", {.m = 512, .n = 256, .k = 128, .packed_a = true}},
         Case{"npu1_1col", {.m = 256, .n = 128, .k = 128}},
         Case{"npu1_2col", {.m = 256, .n = 256, .k = 128, .keep_a = true}},
         Case{"npu2", {.m = 256, .n = 512, .k = 128}}));

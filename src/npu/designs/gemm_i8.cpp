@@ -23,6 +23,7 @@ class GemmDesign {
   }
 
   Result<Design> build() {
+    if (g_.packed_a && g_.keep_a) return usage_error("gemm_i8: panels that are kept are read row-major; choose one");
     const int block_m = rows_ * g_.tile_m, block_n = columns_ * g_.tile_n;
     if (g_.m < 1 || g_.n < 1 || g_.k < 1 || g_.m % block_m != 0 || g_.n % block_n != 0 || g_.k % g_.tile_k != 0) {
       return usage_error(fmt::format("gemm_i8: {}x{}x{} is no whole number of blocks of {}x{}x{}; pad it", g_.m, g_.n,
@@ -185,6 +186,10 @@ class GemmDesign {
   int fill_a(int host, int feeder, int64_t offset) {
     const int fifo = a_in_[static_cast<size_t>(feeder)];
     const Pattern tiles = {{steps_k_, g_.tile_k}, {int64_t{rows_a_feeder_} * g_.tile_m, g_.k}, {g_.tile_k, 1}};
+    if (g_.packed_a) {  // a feeder's rows of a block lie together; in halves of tiles for the shim's wraps
+      const int64_t half = int64_t{g_.tile_m} * g_.tile_k / 2;
+      return b_.fill(fifo, host, {{blocks_n_, 0}, {int64_t{2} * steps_k_ * rows_a_feeder_, half}, {half, 1}}, offset);
+    }
     if (!g_.keep_a) {
       Pattern walk = tiles;
       if (blocks_n_ > 1) walk.insert(walk.begin(), {blocks_n_, 0});
@@ -211,6 +216,19 @@ class GemmDesign {
 
 Result<Design> gemm_i8_design(const Device& device, const GemmI8& gemm, const GemmKernels& kernels) {
   return GemmDesign(device, gemm, kernels).build();
+}
+
+void pack_a(const Device& device, const GemmI8& gemm, const int8_t* a, int8_t* packed) {
+  const int feeders = std::min(device.core_rows, device.columns);
+  const int high = device.core_rows / feeders * gemm.tile_m;  // rows of a feeder in a block
+  for (int first = 0; first < gemm.m; first += high) {
+    for (int step = 0; step < gemm.k; step += gemm.tile_k) {
+      for (int row = first; row < first + high; ++row) {
+        std::memcpy(packed, a + int64_t{row} * gemm.k + step, static_cast<size_t>(gemm.tile_k));
+        packed += gemm.tile_k;
+      }
+    }
+  }
 }
 
 void pack_b(const Device& device, const GemmI8& gemm, const int8_t* b, int8_t* packed) {

@@ -31,6 +31,7 @@ struct GemmI8 {
   int tile_m = 64, tile_n = 64, tile_k = 64;
   bool stock = false;
   bool keep_a = false;
+  bool packed_a = false;  // A in tiles too (pack_a), as a product before this one can leave it; not with keep_a
   bool packed_b = false;
   int depth = 2;  // 1: single-buffered
   int depth_c = 2;
@@ -38,6 +39,9 @@ struct GemmI8 {
 
 // Refuses shapes that are no whole number of blocks. Host buffers: "a", "b", "c".
 Result<Design> gemm_i8_design(const Device& device, const GemmI8& gemm, const GemmKernels& kernels);
+
+// A [m, k] row-major into the order of the packed form. `packed` has m * k elements.
+void pack_a(const Device& device, const GemmI8& gemm, const int8_t* a, int8_t* packed);
 
 // B [k, n] row-major into the order of the packed form. `packed` has k * n elements.
 void pack_b(const Device& device, const GemmI8& gemm, const int8_t* b, int8_t* packed);

@@ -70,22 +70,28 @@ Result<std::vector<LadderRow>> product_ladder(const Device& device, int m, int n
     return g;
   };
   auto tiles_of = [&](int tile) { return with([=](GemmI8& g) { g.tile_m = g.tile_n = g.tile_k = tile; }); };
+  const GemmI8 packed = with([](GemmI8& g) { g.packed_a = g.packed_b = true; });
   const int columns = device.columns, rows = device.core_rows;
   std::vector<Rung> rungs;
   for (int tile : {16, 32, 64}) rungs.push_back({"tile", std::to_string(tile), columns, rows, tiles_of(tile)});
-  rungs.push_back({"cores", "one core", 1, 1, base});
-  rungs.push_back({"cores", "one column", 1, rows, base});
-  for (int c = 2; c <= columns; c *= 2) rungs.push_back({"cores", fmt::format("{} columns", c), c, rows, base});
-  rungs.push_back({"buffers", "single", columns, rows, with([](GemmI8& g) { g.depth = g.depth_c = 1; })});
-  rungs.push_back({"buffers", "double", columns, rows, base});
-  rungs.push_back({"weights", "row by row", columns, rows, base});
-  rungs.push_back({"weights", "packed in tiles", columns, rows, with([](GemmI8& g) { g.packed_b = true; })});
+  // From here on DDR is read in long runs: else they, not what a rung changes, are what all rungs wait for.
+  rungs.push_back({"runs", "row by row", columns, rows, base});
+  rungs.push_back({"runs", "weights in tiles", columns, rows, with([](GemmI8& g) { g.packed_b = true; })});
+  rungs.push_back({"runs", "both in tiles", columns, rows, packed});
+  rungs.push_back({"cores", "one core", 1, 1, packed});
+  rungs.push_back({"cores", "one column", 1, rows, packed});
+  for (int c = 2; c <= columns; c *= 2) rungs.push_back({"cores", fmt::format("{} columns", c), c, rows, packed});
+  GemmI8 single = packed;
+  single.depth = single.depth_c = 1;
+  rungs.push_back({"buffers", "single", columns, rows, single});
+  rungs.push_back({"buffers", "double", columns, rows, packed});
   // A launch a tile: one tile of C over the whole of k, on one core, again and again.
-  const GemmI8 tile = with([](GemmI8& g) { g.m = g.n = 64; });
+  GemmI8 tile = packed;
+  tile.m = tile.n = 64;
   const int64_t tiles = int64_t{m / 64} * (n / 64);
   rungs.push_back({"launches", "one a tile", 1, 1, tile, tiles});
   rungs.push_back({"launches", "one a tile, in a list", 1, 1, tile, tiles, true});
-  rungs.push_back({"launches", "one for the product", columns, rows, base});
+  rungs.push_back({"launches", "one for the product", columns, rows, packed});
 
   const double operations = 2.0 * m * n * k;
   std::vector<LadderRow> out;
@@ -102,7 +108,7 @@ std::string to_text(const std::vector<LadderRow>& rows, const Device& device, do
   std::string text;
   for (const LadderRow& r : rows) {
     text += fmt::format(
-        "{}{:9} {:22} {:2} cores, {:5} launches: array {:9.3f} ms, launches {:8.3f} ms, {:8.1f} GOPS, "
+        "{}: {:9} {:22} {:2} cores, {:5} launches: array {:9.3f} ms, launches {:8.3f} ms, {:8.1f} GOPS, "
         "{:4.1f} % of the array's peak\n",
         constants, r.group, r.step, r.cores, r.launches, r.array_ms, r.launch_ms, r.gops, r.percent_of_peak);
   }
