@@ -24,6 +24,7 @@ void add_transcribe(CLI::App& app, int& status);
 void add_dump(CLI::App& app, int& status);
 void add_models(CLI::App& app, int& status);
 void add_devices(CLI::App& app, int& status);
+void add_npu(CLI::App& app, int& status);
 void add_bench(CLI::App& app, int& status);
 
 // One line on standard error: "shorthand: MESSAGE".

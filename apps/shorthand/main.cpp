@@ -63,6 +63,7 @@ int main(int argc, char** argv) {
   cli::add_transcribe(app, status);
   cli::add_models(app, status);
   cli::add_devices(app, status);
+  cli::add_npu(app, status);
   cli::add_bench(app, status);
   cli::add_dump(app, status);
   try {

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// `shorthand npu` as scripts use it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "support/process.h"
+
+namespace shorthand {
+namespace {
+
+using Json = nlohmann::json;
+using ::testing::HasSubstr;
+using testing::Ran;
+using ::testing::StartsWith;
+
+Ran npu(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "npu");
+  return testing::run_shorthand(arguments);
+}
+
+Json simulate(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), {"simulate", "gemm", "--format", "json"});
+  const Ran ran = npu(arguments);
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_EQ(ran.err, "");
+  return Json::parse(ran.out, nullptr, false);
+}
+
+TEST(Npu, ListsItsDesigns) {
+  EXPECT_THAT(npu({"list"}).out, HasSubstr("gemm-stock"));
+  const Json list = Json::parse(npu({"list", "--format", "json"}).out, nullptr, false);
+  ASSERT_TRUE(list.is_array());
+  EXPECT_EQ(list[0]["name"], "gemm");
+}
+
+TEST(Npu, EveryListedDesignIsCheckedAndBuilt) {
+  for (const Json& entry : Json::parse(npu({"list", "--format", "json"}).out)) {
+    const std::string name = entry["name"];
+    const Ran checked = npu({"check", name});
+    EXPECT_EQ(checked.status, 0) << checked.err;
+    EXPECT_THAT(checked.out, StartsWith(name + " fits npu1: "));
+    const Ran built = npu({"build", name, "-o", "-"});
+    EXPECT_EQ(built.status, 0) << built.err;
+    EXPECT_THAT(built.out, StartsWith("module {\n  aie.device(npu1) @"));
+  }
+}
+
+TEST(Npu, EveryLineOfASimulationSaysThatItIsOne) {
+  const Ran ran = npu({"simulate", "gemm", "--shape", "256x128x256"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  std::istringstream lines(ran.out);
+  int n = 0;
+  for (std::string line; std::getline(lines, line); ++n) {
+    EXPECT_THAT(line, StartsWith("simulated (npu1, 1.03 GHz, DDR 27+27 GB/s, launch 108 us): "));
+  }
+  EXPECT_GT(n, 16);
+}
+
+TEST(Npu, SimulatesInNumbersThatAgree) {
+  const Json r = simulate({"--shape", "512x256x512", "--clock-ghz", "1.0"});
+  EXPECT_EQ(r["simulated"], true);
+  const double ms = r["ms"], launch_us = r["constants"]["launch_us"], cycles = r["cycles"];
+  EXPECT_NEAR(ms, cycles / 1e6 + launch_us / 1e3, 1e-9);
+  EXPECT_NEAR(r["gops"], 2.0 * 512 * 256 * 512 / (ms * 1e6), 1e-6);
+  EXPECT_NEAR(r["percent_of_peak"], 100 * r["gops"].get<double>() / 8192, 1e-6);  // 16 cores, 256 products, 1 GHz
+  EXPECT_EQ(r["bytes"]["written"], 512 * 512 * 4);
+  EXPECT_GE(r["bytes"]["read"], 2 * 512 * 256);
+  EXPECT_TRUE(r["stalls"].contains("input"));
+}
+
+TEST(Npu, OptionsChangeWhatTheySay) {
+  const std::string shape = "1024x256x512";
+  const double all = simulate({"--shape", shape})["cycles"];
+  EXPECT_GT(simulate({"--shape", shape, "--columns", "1"})["cycles"], 2 * all);
+  EXPECT_GT(simulate({"--shape", shape, "--buffers", "1"})["cycles"], all);
+  const Json strix = simulate({"--shape", shape, "--device", "npu2"});
+  EXPECT_EQ(strix["constants"]["cores"], 32);
+  EXPECT_LT(strix["cycles"], all);
+  EXPECT_EQ(simulate({"--shape", shape, "--clock-ghz", "1.8"})["constants"]["clock_ghz"], 1.8);
+  EXPECT_THAT(simulate({"--model", "tiny"})["shape"].get<std::string>(), StartsWith("1500x384x1536 "));
+}
+
+TEST(Npu, TracesAreForAViewer) {
+  const testing::TemporaryFolder folder;
+  const std::string file = (folder / "t.json").string();
+  EXPECT_EQ(npu({"trace", "gemm", "--shape", "256x64x256", "-o", file}).status, 0);
+  const Json trace = Json::parse(testing::contents(file), nullptr, false);
+  EXPECT_GT(trace["traceEvents"].size(), 50u);
+  EXPECT_THAT(trace["otherData"]["what"].get<std::string>(), StartsWith("simulated"));
+}
+
+TEST(Npu, BuildWritesTheTextAndItsSteps) {
+  const testing::TemporaryFolder folder;
+  const Ran ran = npu({"build", "gemm", "--device", "npu2", "--columns", "2", "-o", (folder / "g").string()});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(testing::contents(folder / "g/gemm.mlir"), HasSubstr("aie.device(npu2_2col) @gemm"));
+  EXPECT_THAT(testing::contents(folder / "g/Makefile"), HasSubstr("aiecc --no-xchesscc"));
+}
+
+TEST(Npu, ErrorsAreOneLineWithAWayOut) {
+  struct Case {
+    std::vector<std::string> arguments;
+    const char* message;
+  };
+  const Case cases[] = {
+      {{"check", "gem"}, "shorthand: gem: no such design; known are gemm"},
+      {{"check", "gemm", "--shape", "3x4"}, "shorthand: --shape: '3x4' is not MxKxN; for example 1500x512x2048"},
+      {{"check", "gemm", "--shape", "1x2x3x"}, "is not MxKxN"},
+      {{"check", "gemm", "--columns", "6"}, "shorthand: --columns: npu1 has 4 columns, not 6"},
+      {{"simulate", "gemm", "--device", "npu3"}, "--device"},
+      {{"simulate", "gemm", "--buffers", "3"}, "--buffers"},
+      {{"simulate"}, "DESIGN"},
+  };
+  for (const Case& c : cases) {
+    const Ran ran = npu(c.arguments);
+    EXPECT_EQ(ran.status, 2) << c.message;
+    EXPECT_THAT(ran.err, HasSubstr(c.message));
+    EXPECT_EQ(std::count(ran.err.begin(), ran.err.end(), '\n'), 1);
+    EXPECT_EQ(ran.out, "");
+  }
+  EXPECT_EQ(npu({"check", "gemm", "--model", "nowhere.bin"}).status, 1);
+}
+
+}  // namespace
+}  // namespace shorthand
