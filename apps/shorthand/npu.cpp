@@ -105,7 +105,7 @@ Result<void> list(const std::string& format) {
     return write_stdout(out.dump(2) + "\n");
   }
   std::string text;
-  for (const npu::DesignEntry& e : npu::design_entries()) text += fmt::format("{:<12} {}\n", e.name, e.what);
+  for (const npu::DesignEntry& e : npu::design_entries()) text += fmt::format("{:<14} {}\n", e.name, e.what);
   return write_stdout(text);
 }
 

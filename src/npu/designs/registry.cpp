@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "npu/check.h"
 #include "npu/designs/gemm_i8.h"
 #include "npu/designs/memcpy.h"
 #include "npu/kernels/aie_kernels.h"
@@ -12,48 +13,70 @@ namespace {
 
 int padded(int value, int block) { return (value + block - 1) / block * block; }
 
-// The whole-array product in int32, with one kernel or another.
-Result<BuiltDesign> product(const Device& device, const DesignRequest& request, int tile, std::string_view zero,
-                            std::string_view multiply, std::string_view name, Allocation allocation) {
+struct Product {
+  std::string_view name, zero, multiply;
+  int tile = 64;
+  bool packed = false;  // weights in tiles, and A kept in the memory tiles where it fits
+  Allocation allocation = Allocation::banks;
+};
+
+Result<Design> lay_out(const Device& device, const GemmI8& gemm, const GemmKernels& kernels, const Product& p) {
+  Design design = SHORTHAND_TRY(gemm_i8_design(device, gemm, kernels));
+  design.name = p.name;
+  design.allocation = p.allocation;
+  // These kernels have their shape in their names and take no numbers.
+  for (Worker& w : design.workers) {
+    for (Step& s : w.steps) s.numbers.clear();
+  }
+  return design;
+}
+
+// The whole-array product in int32.
+Result<BuiltDesign> product(const Device& device, const DesignRequest& request, const Product& p) {
   const int m = request.m > 0 ? request.m : request.model.positions;
   const int n = request.n > 0 ? request.n : 4 * request.model.width;
   const int k = request.k > 0 ? request.k : request.model.width;
-  const KernelType *zero_type = find_aie_kernel(zero), *multiply_type = find_aie_kernel(multiply);
-  if (zero_type == nullptr || multiply_type == nullptr)
-    return not_found(fmt::format("{}: no kernel {} or {}", name, zero, multiply));
+  const KernelType *zero = find_aie_kernel(p.zero), *multiply = find_aie_kernel(p.multiply);
+  if (zero == nullptr || multiply == nullptr)
+    return not_found(fmt::format("{}: no kernel {} or {}", p.name, p.zero, p.multiply));
   GemmI8 gemm;
-  gemm.m = padded(m, tile * device.core_rows), gemm.n = padded(n, tile * device.columns), gemm.k = padded(k, tile);
-  gemm.tile_m = gemm.tile_n = gemm.tile_k = tile;
+  gemm.m = padded(m, p.tile * device.core_rows), gemm.n = padded(n, p.tile * device.columns);
+  gemm.k = padded(k, p.tile);
+  gemm.tile_m = gemm.tile_n = gemm.tile_k = p.tile;
   gemm.stock = true;
   gemm.depth = gemm.depth_c = request.buffers;
+  gemm.packed_b = gemm.keep_a = p.packed;
   GemmKernels kernels;
-  kernels.zero = *zero_type;
-  kernels.multiply = *multiply_type;
+  kernels.zero = *zero;
+  kernels.multiply = *multiply;
   kernels.output_bytes = 4;
   BuiltDesign built;
-  built.design = SHORTHAND_TRY(gemm_i8_design(device, gemm, kernels));
-  built.design.name = name;
-  built.design.allocation = allocation;
-  // These kernels have their shape in their names and take no numbers.
-  for (Worker& w : built.design.workers) {
-    for (Step& s : w.steps) s.numbers.clear();
+  built.design = SHORTHAND_TRY(lay_out(device, gemm, kernels, p));
+  if (gemm.keep_a && !check(built.design, device).ok()) {
+    gemm.keep_a = false;
+    built.design = SHORTHAND_TRY(lay_out(device, gemm, kernels, p));
   }
   built.operations = 2.0 * m * n * k;
-  built.shape = fmt::format("{}x{}x{} laid out as {}x{}x{} in tiles of {}", m, k, n, gemm.m, gemm.k, gemm.n, tile);
+  built.shape = fmt::format("{}x{}x{} laid out as {}x{}x{} in tiles of {}{}{}", m, k, n, gemm.m, gemm.k, gemm.n, p.tile,
+                            gemm.packed_b ? ", weights packed" : "", gemm.keep_a ? ", A kept in the memory tiles" : "");
   return built;
 }
 
 Result<BuiltDesign> gemm(const Device& device, const DesignRequest& r) {
-  return product(device, r, 64, "zero_i32_64x64", "matmul_i8_64x64x64", "gemm", Allocation::banks);
+  return product(device, r, {"gemm", "zero_i32_64x64", "matmul_i8_64x64x64", 64, true});
+}
+Result<BuiltDesign> gemm_unpacked(const Device& device, const DesignRequest& r) {
+  return product(device, r, {"gemm_unpacked", "zero_i32_64x64", "matmul_i8_64x64x64"});
 }
 Result<BuiltDesign> gemm_32(const Device& device, const DesignRequest& r) {
-  return product(device, r, 32, "zero_i32_32x32", "matmul_i8_32x32x32", "gemm_32", Allocation::banks);
+  return product(device, r, {"gemm_32", "zero_i32_32x32", "matmul_i8_32x32x32", 32});
 }
 Result<BuiltDesign> gemm_16(const Device& device, const DesignRequest& r) {
-  return product(device, r, 16, "zero_i32_16x16", "matmul_i8_16x16x16", "gemm_16", Allocation::banks);
+  return product(device, r, {"gemm_16", "zero_i32_16x16", "matmul_i8_16x16x16", 16});
 }
 Result<BuiltDesign> gemm_stock(const Device& device, const DesignRequest& r) {
-  return product(device, r, 64, "zero_i32_64x64", "matmul_i8_stock_64x64x64", "gemm_stock", Allocation::sequential);
+  return product(device, r,
+                 {"gemm_stock", "zero_i32_64x64", "matmul_i8_stock_64x64x64", 64, false, Allocation::sequential});
 }
 
 Result<BuiltDesign> copy(const Device& device, const DesignRequest&) {
@@ -65,10 +88,12 @@ Result<BuiltDesign> copy(const Device& device, const DesignRequest&) {
 }
 
 constexpr std::array kEntries = {
-    DesignEntry{"gemm", "int8 product into int32 on the whole array, tiles of 64", gemm},
-    DesignEntry{"gemm-32", "the same in tiles of 32", gemm_32},
-    DesignEntry{"gemm-16", "the same in tiles of 16", gemm_16},
-    DesignEntry{"gemm-stock", "the same with the loop of mlir-aie's example kernels", gemm_stock},
+    DesignEntry{"gemm", "int8 product into int32 on the whole array: weights packed in tiles of 64", gemm},
+    DesignEntry{"gemm-unpacked", "the same with weights row by row, A read again for every block of columns",
+                gemm_unpacked},
+    DesignEntry{"gemm-32", "unpacked in tiles of 32", gemm_32},
+    DesignEntry{"gemm-16", "unpacked in tiles of 16", gemm_16},
+    DesignEntry{"gemm-stock", "unpacked, with the loop of mlir-aie's example kernels", gemm_stock},
     DesignEntry{"memcpy", "memory to memory through the memory tiles", copy},
 };
 

@@ -30,7 +30,7 @@ TEST(Registry, EveryDesignFitsEveryArray) {
 
 TEST(Registry, TheRealKernelsMakeTheProduct) {
   const Device device = *find_device("npu1_1col");
-  for (const char* name : {"gemm", "gemm-32", "gemm-16", "gemm-stock"}) {
+  for (const char* name : {"gemm", "gemm-unpacked", "gemm-32", "gemm-16", "gemm-stock"}) {
     DesignRequest request;
     request.m = 256, request.n = 64, request.k = 128;
     const BuiltDesign built = *find_design(name)->build(device, request);
@@ -59,7 +59,7 @@ TEST(Registry, CountsTheWorkThatWasAskedFor) {
 
 TEST(Registry, RefusesUnknownNames) {
   EXPECT_EQ(find_design("gem").error().message,
-            "gem: no such design; known are gemm, gemm-32, gemm-16, gemm-stock, memcpy");
+            "gem: no such design; known are gemm, gemm-unpacked, gemm-32, gemm-16, gemm-stock, memcpy");
 }
 
 }  // namespace
