@@ -63,7 +63,8 @@ Design everything() {
   b.write(w, 0, 4);
   b.signal(w);
   b.fill(in, x, {{2, 0}, {64, 1}, {4, 64}});
-  b.await(b.drain(out, y, {{256, 1}}));
+  b.drain(out, y, {{128, 1}});
+  b.await(b.drain(out, y, {{128, 1}}, 128));
   Design d = *b.finish();
   d.buffers[0].initial = {std::byte{0xAB}, std::byte{1}};
   return d;
@@ -197,6 +198,30 @@ void expect_whole(const std::string& text) {
   }
 }
 
+// Every chain of descriptors is a circle of its own, and no descriptor is outside of one.
+void expect_circles(const std::string& text) {
+  const std::regex memory(R"(aie\.(mem|memtile_dma)\([^]*?\^end:)"), start(R"(dma_start\(\w+, \d+, \^bd(\d+),)");
+  const std::regex link(R"(\^bd(\d+):[^^]*next_bd \^bd(\d+))");
+  for (std::sregex_iterator m(text.begin(), text.end(), memory), end; m != end; ++m) {
+    const std::string body = m->str();
+    std::map<int, int> next;
+    for (std::sregex_iterator i(body.begin(), body.end(), link); i != end; ++i) {
+      next[std::stoi((*i)[1])] = std::stoi((*i)[2]);
+    }
+    size_t seen = 0;
+    for (std::sregex_iterator i(body.begin(), body.end(), start); i != end; ++i) {
+      const int first = std::stoi((*i)[1]);
+      int at = first;
+      do {
+        ASSERT_TRUE(next.contains(at)) << "no block bd" << at;
+        at = next[at];
+        ASSERT_LE(++seen, next.size());
+      } while (at != first);
+    }
+    EXPECT_EQ(seen, next.size());
+  }
+}
+
 void expect_descriptors_in_limits(const std::string& text) {
   const std::regex bd(R"(aie\.dma_bd\(%\w+ : memref<(\d+)xi\d+>, (\d+), (\d+)(, \[[^\]]*\])?\))");
   const std::regex dim(R"(size = (\d+), stride = (\d+))");
@@ -227,6 +252,7 @@ TEST(Emit, EveryDesignOfTheListIsWholeAndSaysWhatWasPlaced) {
       EXPECT_EQ(text, emit(design, device));
       EXPECT_THAT(text, HasSubstr(fmt::format("aie.device({}) @", name)));
       expect_whole(text);
+      expect_circles(text);
       expect_descriptors_in_limits(text);
       for (const Fifo& f : design.fifos) EXPECT_THAT(text, HasSubstr(f.name));
       size_t sinks = 0, chains = 0, descriptors = 0, tasks = 0;
@@ -257,6 +283,11 @@ TEST(Emit, SaysBarriersParametersTablesAndViews) {
   EXPECT_THAT(text, HasSubstr("aie.use_lock(%in_full_at_0_2, AcquireGreaterEqual, 2)"));
   EXPECT_THAT(text, HasSubstr("memref.view %scratch_at_0_2[%i0][] : memref<256xi8> to memref<64xi32>"));
   EXPECT_THAT(text, HasSubstr("repeat_count = 1 : i32"));
+  EXPECT_THAT(text, HasSubstr("aiex.dma_await_task(%task4)\n      aiex.dma_free_task(%task3)\n"));
+  // The object behind the oldest.
+  const std::string flat = std::regex_replace(text, std::regex(R"(\s+)"), " ");
+  EXPECT_THAT(flat, HasSubstr("case 0 { scf.yield %in_1_at_0_2 : memref<64xi32> } case 1 { scf.yield %in_2_at_0_2 : "
+                              "memref<64xi32> } default { scf.yield %in_0_at_0_2 : memref<64xi32> }"));
   EXPECT_EQ(count(text, "case "), 3u);  // two of `in`'s three objects and one of `out`'s two
 }
 
