@@ -24,10 +24,6 @@ Result<Design> lay_out(const Device& device, const GemmI8& gemm, const GemmKerne
   Design design = SHORTHAND_TRY(gemm_i8_design(device, gemm, kernels));
   design.name = p.name;
   design.allocation = p.allocation;
-  // These kernels have their shape in their names and take no numbers.
-  for (Worker& w : design.workers) {
-    for (Step& s : w.steps) s.numbers.clear();
-  }
   return design;
 }
 
@@ -50,6 +46,7 @@ Result<BuiltDesign> product(const Device& device, const DesignRequest& request, 
   kernels.zero = *zero;
   kernels.multiply = *multiply;
   kernels.output_bytes = 4;
+  kernels.shaped = true;
   BuiltDesign built;
   built.design = SHORTHAND_TRY(lay_out(device, gemm, kernels, p));
   if (gemm.keep_a && !check(built.design, device).ok()) {
