@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "npu/designs/encoder.h"
+
+#include <fmt/format.h>
+
+#include <deque>
+#include <map>
+
+#include "npu/builder.h"
+#include "npu/designs/encoder_plan.h"
+#include "npu/kernels/aie_kernels.h"
+
+namespace shorthand::npu {
+namespace {
+
+using Linear = EncoderPlan::Linear;
+using K = EncoderKernel;
+
+size_t at(int index) { return static_cast<size_t>(index); }
+
+// Run-time parameters of a core. Trip counts of zero skip a part.
+enum Parameter : int {
+  kTiles,  // of products
+  kSteps,  // 64 of the inner dimension
+  kPlain,  // 1: the tile leaves as bfloat16
+  kGelu,
+  kHead,    // as int8 with its own scales
+  kAttend,  // heads and blocks of queries
+  kKeyBlocks,
+  kNorms,       // 1: LayerNorm's parameters come first
+  kGroups,      // of four rows to normalise
+  kBefore,      // objects of x that leave before LayerNorm
+  kAfter,       // and after it
+  kQuantise,    // groups of four rows to quantise
+  kInputs,      // objects of bfloat16 pieces in four rows
+  kSkipBefore,  // those of the cores to the west
+  kSkipAfter,   // and to the east
+  kFull,        // results of four inputs
+  kRest,        // inputs of the last result
+  kWidth,
+  kParameters,
+};
+
+class EncoderDesign {
+ public:
+  EncoderDesign(const Device& device, const EncoderShape& shape, const EncoderOptions& options)
+      : plan_(device, shape), depth_(options.depth), rows_(device.core_rows), columns_(device.columns), b_("encoder") {
+    feeders_ = std::min(rows_, columns_);
+    share_ = rows_ / feeders_;
+  }
+
+  Result<Design> build() {
+    for (int c = 0; c < columns_; ++c) {
+      for (int r = 0; r < rows_; ++r) {
+        const int w =
+            b_.worker(fmt::format("core_{}_{}", c, r), {}, {c, kFirstCoreRow + r}, std::vector<int32_t>(kParameters));
+        b_.stack(w, 3328);
+      }
+    }
+    written_.assign(at(rows_ * columns_), std::vector<int32_t>(kParameters));
+    make_fifos();
+    make_kernels();
+    for (int c = 0; c < columns_; ++c) {
+      for (int r = 0; r < rows_; ++r) make_program(c, r);
+    }
+    make_sequence();
+    return b_.finish();
+  }
+
+ private:
+  int worker(int column, int row) const { return column * rows_ + row; }
+  int fifo(std::string name, int words, int depth) {
+    Fifo f;
+    f.name = std::move(name), f.element_bytes = 4, f.elements = words, f.depth = depth;
+    return b_.fifo(std::move(f));
+  }
+
+  void make_fifos() {
+    for (int f = 0; f < feeders_; ++f) {
+      const int column = f * columns_ / feeders_;
+      a_in_.push_back(fifo(fmt::format("a_in{}", f), share_ * kTileWords, 4));
+      b_.from_host(a_in_.back(), column);
+      std::vector<int> parts, offsets;
+      for (int i = 0; i < share_; ++i) {
+        a_.push_back(fifo(fmt::format("a{}", f * share_ + i), kTileWords, depth_));
+        for (int c = 0; c < columns_; ++c) b_.to_worker(a_.back(), worker(c, f * share_ + i));
+        parts.push_back(a_.back());
+        offsets.push_back(i * kTileWords);
+      }
+      b_.split(a_in_.back(), parts, offsets, {column, kMemoryRow});
+    }
+    for (int c = 0; c < columns_; ++c) {
+      w_in_.push_back(fifo(fmt::format("b_in{}", c), kTileWords, 4));
+      w_.push_back(fifo(fmt::format("b{}", c), kTileWords, depth_));
+      b_.from_host(w_in_.back(), c).forward(w_in_.back(), w_.back(), {c, kMemoryRow});
+      std::vector<int> parts, offsets;
+      for (int r = 0; r < rows_; ++r) {
+        b_.to_worker(w_.back(), worker(c, r));
+        c_.push_back(fifo(fmt::format("c{}_{}", c, r), kResultWords, 1));
+        b_.from_worker(c_.back(), worker(c, r));
+        parts.push_back(c_.back());
+        offsets.push_back(r * kResultWords);
+      }
+      out_.push_back(fifo(fmt::format("c_out{}", c), rows_ * kResultWords, 2));
+      b_.join(parts, offsets, out_.back(), {c, kMemoryRow});
+      b_.to_host(out_.back(), c);
+    }
+  }
+
+  void make_kernels() {
+    for (const char* name :
+         {"zero_i32_64x64", "matmul_i8_64x64x64", "zero_row_max_64", "epilogue_bf16_64x64", "epilogue_gelu_bf16_64x64",
+          "attention_begin_64x64", "attention_end_64x64", "layer_norm_i8"}) {
+      named_[name] = b_.kernel(*find_aie_kernel(name));
+    }
+    for (int k = 0; k <= static_cast<int>(K::send_scales); ++k) {
+      own_.push_back(b_.kernel(encoder_kernel(static_cast<K>(k))));
+    }
+  }
+  int kernel(K k) const { return own_[static_cast<size_t>(k)]; }
+
+  struct Core {
+    int a, b, c;                                       // FIFOs
+    Operand big, work, query, state, scales, row_max;  // buffers
+    int column, row;
+  };
+
+  void make_program(int column, int row) {
+    const int w = worker(column, row);
+    auto buffer_of = [&](const char* name, int bytes) {
+      return buffer(b_.buffer(fmt::format("{}_{}_{}", name, column, row), w, bytes));
+    };
+    Core core{};
+    core.a = a_[at(row)], core.b = w_[at(column)], core.c = c_[at(w)], core.column = column, core.row = row;
+    core.big = buffer_of("big", 20480);     // sums; four float rows
+    core.work = buffer_of("work", 10304);   // attention's; a tile before it is quantised; LayerNorm's parameters
+    core.query = buffer_of("query", 5120);  // with its scales; four int8 rows
+    core.state = buffer_of("state", 320);
+    core.scales = buffer_of("scales", 256);
+    core.row_max = buffer_of("row_max", 256);
+    Program p;
+    p.barrier();
+    product(p, core);
+    attention(p, core);
+    norm(p, core);
+    quantise(p, core);
+    b_.program(w, p);
+  }
+
+  static void skip(Program& p, int fifo, Number trips) { p.loop(trips).acquire(fifo).release(fifo).end(); }
+
+  void product(Program& p, const Core& k) {
+    p.loop(parameter(kTiles)).call(named_["zero_i32_64x64"], {k.big}).loop(parameter(kSteps)).acquire(k.a).acquire(k.b);
+    p.call(named_["matmul_i8_64x64x64"], {object(k.a), object(k.b), k.big}).release(k.a).release(k.b).end();
+    p.acquire(k.a).call(kernel(K::gather_scales), {object(k.a), k.scales}).release(k.a).acquire(k.b).acquire(k.c);
+    p.call(named_["zero_row_max_64"], {k.row_max});
+    const std::vector<Operand> out = {k.big, object(k.b), k.scales, object(k.c), k.row_max};
+    p.loop(parameter(kPlain)).call(named_["epilogue_bf16_64x64"], out).end();
+    p.loop(parameter(kGelu)).call(named_["epilogue_gelu_bf16_64x64"], out).end();
+    p.loop(parameter(kHead)).call(named_["epilogue_bf16_64x64"], {k.big, object(k.b), k.scales, k.work, k.row_max});
+    p.call(kernel(K::quantise_head), {k.work, k.row_max, object(k.c)}).end();
+    p.release(k.b).release(k.c).end();
+  }
+
+  // The values' tile lies in the object that the result will leave in.
+  void attention(Program& p, const Core& k) {
+    p.loop(parameter(kAttend));
+    skip(p, k.b, literal(2 * k.row));
+    p.loop(2).acquire(k.b).call(kernel(K::copy_query), {object(k.b), k.query}, {counter()}).release(k.b).end();
+    skip(p, k.b, literal(2 * (rows_ - 1 - k.row)));
+    p.call(named_["attention_begin_64x64"], {k.big, k.state}).acquire(k.c);
+    p.loop(parameter(kKeyBlocks));
+    p.loop(2).acquire(k.a).call(kernel(K::copy_value), {object(k.a), object(k.c)}, {counter()}).release(k.a).end();
+    p.acquire(k.a, 2);
+    p.call(kernel(K::attention_step), {k.query, object(k.a, 0), object(k.a, 1), object(k.c), k.big, k.state, k.work},
+           {counter(), literal(plan_.shape.n_ctx)});
+    p.release(k.a, 2).end();
+    p.call(named_["zero_row_max_64"], {k.row_max});
+    p.call(named_["attention_end_64x64"], {k.big, object(k.c), k.row_max}).release(k.c).end();
+  }
+
+  void norm(Program& p, const Core& k) {
+    p.loop(parameter(kNorms)).loop(kNormObjects).acquire(k.b);
+    p.call(kernel(K::copy_parameters), {object(k.b), k.work}, {counter()}).release(k.b).end().end();
+    const int objects = 2 * plan_.x_results();
+    const Number width = parameter(kWidth);
+    p.loop(parameter(kGroups));
+    skip(p, k.a, parameter(kSkipBefore));
+    p.loop(parameter(kInputs)).acquire(k.a);
+    p.call(kernel(K::rows_of), {object(k.a), k.big}, {counter(), width}).release(k.a).end();
+    skip(p, k.a, parameter(kSkipAfter));
+    skip(p, k.b, literal(objects * k.row));
+    p.loop(objects).acquire(k.b).call(kernel(K::add_rows), {object(k.b), k.big}, {counter(), width});
+    p.release(k.b).end();
+    skip(p, k.b, literal(objects * (rows_ - 1 - k.row)));
+    auto send = [&](int trips) {
+      p.loop(parameter(trips)).acquire(k.c);
+      p.call(kernel(K::send_rows), {k.big, object(k.c)}, {counter(), width}).release(k.c).end();
+    };
+    send(kBefore);
+    p.call(named_["layer_norm_i8"], {k.big, k.work, k.query, k.scales}, {literal(4), width});
+    send(kAfter);
+    p.acquire(k.c).call(kernel(K::send_quantised), {k.query, k.scales, object(k.c)}, {width}).release(k.c).end();
+  }
+
+  // Every group comes twice: for its largest elements, and to be quantised.
+  void quantise(Program& p, const Core& k) {
+    p.loop(parameter(kQuantise));
+    skip(p, k.a, parameter(kSkipBefore));
+    p.loop(parameter(kInputs)).acquire(k.a);
+    p.call(kernel(K::absmax), {object(k.a), k.state}, {counter()}).release(k.a).end();
+    auto pieces = [&](Number trips) {
+      p.loop(trips).acquire(k.a);
+      p.call(kernel(K::quantise_pieces), {object(k.a), k.state, object(k.c)}, {counter()}).release(k.a).end();
+    };
+    p.loop(parameter(kFull)).acquire(k.c);
+    pieces(literal(4));
+    p.release(k.c).end().acquire(k.c);
+    pieces(parameter(kRest));
+    p.call(kernel(K::send_scales), {k.state, object(k.c)}, {parameter(kWidth)}).release(k.c);
+    skip(p, k.a, parameter(kSkipAfter));
+    p.end();
+  }
+
+  // The runtime sequence. At most four tasks of a FIFO are in flight, so that the shims' descriptors suffice.
+  void task(int fifo, int host, int64_t word, Pattern pattern) {
+    std::deque<int>& mine = tasks_[fifo];
+    if (mine.size() == 4) {
+      b_.await(mine.front());
+      mine.pop_front();
+    }
+    mine.push_back(b_.fill(fifo, host, std::move(pattern), word));
+  }
+  void finish_tasks() {
+    for (auto& [fifo, mine] : tasks_) {
+      if (!mine.empty()) b_.await(mine.back());
+      mine.clear();
+    }
+  }
+
+  void begin(const std::map<int, int32_t>& values, int skip_objects = 0) {
+    for (int c = 0; c < columns_; ++c) {
+      for (int r = 0; r < rows_; ++r) {
+        const int w = worker(c, r);
+        std::vector<int32_t> now(kParameters);
+        for (const auto& [index, value] : values) now[at(index)] = value;
+        now[kSkipBefore] = c * skip_objects, now[kSkipAfter] = (columns_ - 1 - c) * skip_objects;
+        for (int i = 0; i < kParameters; ++i) {
+          if (now[at(i)] != written_[at(w)][at(i)]) b_.write(w, i, now[at(i)]);
+        }
+        written_[at(w)] = now;
+      }
+    }
+    for (int w = 0; w < rows_ * columns_; ++w) b_.signal(w);
+  }
+
+  // int8 rows of width l.k, quantised -> tiles of 64 x 64 in `to`, from slot `first` of `slots` on.
+  void run_product(const Linear& l, int epilogue, int64_t to, int slots, int first) {
+    const int m = plan_.blocks / rows_, n = l.n_tiles / columns_, objects = l.k_tiles() + 1;
+    const int64_t panel = int64_t{objects} * kTileWords, block = int64_t{plan_.quantised_slots(l.k)} * kTileWords;
+    begin({{kTiles, m * n}, {kSteps, l.k_tiles()}, {epilogue, 1}});
+    for (int c = 0; c < columns_; ++c) {
+      task(w_in_[at(c)], weights_, l.at + c * panel, {{m, 0}, {n, columns_ * panel}, {2 * objects, 512}, {512, 1}});
+    }
+    for (int i = 0; i < m; ++i) {
+      for (int c = 0; c < columns_; ++c) {
+        task(out_[at(c)], state_, to + (int64_t{i} * rows_ * slots + first + c) * kResultWords,
+             {{n, int64_t{columns_} * kResultWords}, {rows_, int64_t{slots} * kResultWords}, {4, 512}, {512, 1}});
+      }
+      for (int f = 0; share_ == 1 && f < feeders_; ++f) {
+        task(a_in_[at(f)], state_, plan_.quantised + (int64_t{i} * rows_ + f) * block,
+             {{n, 0}, {2 * objects, 512}, {512, 1}});
+      }
+      for (int j = 0; share_ > 1 && j < n; ++j) {
+        for (int f = 0; f < feeders_; ++f) {
+          task(a_in_[at(f)], state_, plan_.quantised + (int64_t{i} * rows_ + f * share_) * block,
+               {{objects, kTileWords}, {share_, block}, {2, 512}, {512, 1}});
+        }
+      }
+    }
+    finish_tasks();
+  }
+
+  // Slots of qkv: values, keys, queries.
+  void run_attention() {
+    const int t = plan_.d_tiles(), queries = plan_.blocks / columns_;
+    const int64_t block = int64_t{plan_.qkv_slots} * kResultWords;
+    begin({{kAttend, plan_.head_groups * queries}, {kKeyBlocks, plan_.key_blocks}});
+    for (int h = 0; h < plan_.head_groups; ++h) {
+      for (int q = 0; q < queries; ++q) {
+        for (int c = 0; c < columns_; ++c) {
+          task(out_[at(c)], state_,
+               plan_.attended + ((int64_t{q} * columns_ + c) * plan_.attended_slots + h * rows_) * kResultWords,
+               {{4 * rows_, 512}, {512, 1}});
+          task(w_in_[at(c)], state_, plan_.qkv + (q * columns_ + c) * block + int64_t{2 * t + h * rows_} * kResultWords,
+               {{4 * rows_, 512}, {512, 1}});
+        }
+        const int64_t first = plan_.qkv + int64_t{h} * rows_ * kResultWords;
+        const int64_t keys = int64_t{t} * kResultWords;
+        for (int f = 0; share_ == 1 && f < feeders_; ++f) {
+          task(a_in_[at(f)], state_, first + f * kResultWords,
+               {{plan_.key_blocks, block}, {2, keys}, {4, 512}, {512, 1}});
+        }
+        for (int i = 0; share_ > 1 && i < 2 * plan_.key_blocks; ++i) {
+          for (int f = 0; f < feeders_; ++f) {
+            task(a_in_[at(f)], state_, first + f * share_ * kResultWords + i / 2 * block + i % 2 * keys,
+                 {{2, kTileWords}, {share_, kResultWords}, {2, 512}, {512, 1}});
+          }
+        }
+      }
+    }
+    finish_tasks();
+  }
+
+  // Four rows of bfloat16 tiles for each core of a step, `times` over.
+  void send_pieces(int step, int64_t from, int slots, int inputs, int times) {
+    const int m = step / (16 / columns_), first = step % (16 / columns_) * columns_;
+    const int64_t block = int64_t{slots} * kResultWords;
+    for (int c = 0; c < columns_; ++c) {
+      for (int i = 0; i < (share_ == 1 ? 1 : times); ++i) {
+        for (int f = 0; f < feeders_; ++f) {
+          const int64_t word = from + (int64_t{m} * rows_ + f * share_) * block + (first + c) * 128;
+          Pattern p = {{times, 0}, {8 * inputs, kResultWords}, {128, 1}};
+          if (share_ > 1) p = {{inputs, 8 * kResultWords}, {share_, block}, {8, kResultWords}, {128, 1}};
+          task(a_in_[at(f)], state_, word, p);
+        }
+      }
+    }
+  }
+
+  // A result of quantised pieces for each core of a step, from slot `slot` on.
+  void take_pieces(int step, int width, int slot) {
+    const int m = step / (16 / columns_), first = step % (16 / columns_) * columns_;
+    const int64_t block = int64_t{plan_.quantised_slots(width)} * kTileWords;
+    for (int c = 0; c < columns_; ++c) {
+      task(out_[at(c)], state_,
+           plan_.quantised + int64_t{m} * rows_ * block + int64_t{slot} * kTileWords + (first + c) * 64,
+           {{rows_, block}, {32, kTileWords}, {64, 1}});
+    }
+  }
+
+  void run_norm(int64_t parameters, bool last) {
+    const int d = plan_.shape.d, inputs = plan_.pieces_objects(d), results = plan_.x_results();
+    begin({{kNorms, 1},
+           {kGroups, plan_.steps()},
+           {kBefore, last ? 0 : results},
+           {kAfter, last ? results : 0},
+           {kInputs, inputs},
+           {kWidth, d}},
+          inputs);
+    for (int c = 0; c < columns_; ++c) {
+      task(w_in_[at(c)], weights_, parameters, {{2 * kNormObjects, 512}, {512, 1}});
+    }
+    for (int step = 0; step < plan_.steps(); ++step) {
+      for (int c = 0; c < columns_; ++c) {
+        const int64_t mine = plan_.x_at(step, c, 0, 0);
+        task(out_[at(c)], state_, mine, {{4 * results * rows_, 512}, {512, 1}});
+        task(w_in_[at(c)], state_, mine,
+             {{rows_, kResultWords}, {results, int64_t{rows_} * kResultWords}, {4, 512}, {512, 1}});
+      }
+      take_pieces(step, d, 0);
+      send_pieces(step, plan_.result, plan_.result_slots, inputs, 1);
+    }
+    finish_tasks();
+  }
+
+  void run_quantise(int64_t from, int slots, int width) {
+    const int inputs = plan_.pieces_objects(width);
+    begin({{kQuantise, plan_.steps()}, {kInputs, inputs}, {kFull, inputs / 4}, {kRest, inputs % 4}, {kWidth, width}},
+          2 * inputs);
+    for (int step = 0; step < plan_.steps(); ++step) {
+      for (int i = 0; i < plan_.quantised_results(width); ++i) take_pieces(step, width, 32 * i);
+      send_pieces(step, from, slots, inputs, 2);
+    }
+    finish_tasks();
+  }
+
+  void make_sequence() {
+    weights_ = b_.host("weights", plan_.weight_words * 4);
+    state_ = b_.host("state", plan_.state_words * 4);
+    const int d = plan_.shape.d;
+    for (const EncoderPlan::Layer& l : plan_.layers) {
+      run_norm(l.attention_norm, false);
+      run_product(l.value, kPlain, plan_.qkv, plan_.qkv_slots, 0);
+      run_product(l.key_query, kHead, plan_.qkv, plan_.qkv_slots, plan_.d_tiles());
+      run_attention();
+      run_quantise(plan_.attended, plan_.attended_slots, d);
+      run_product(l.out, kPlain, plan_.result, plan_.result_slots, 0);
+      run_norm(l.mlp_norm, false);
+      run_product(l.mlp1, kGelu, plan_.hidden, plan_.hidden_slots, 0);
+      run_quantise(plan_.hidden, plan_.hidden_slots, 4 * d);
+      run_product(l.mlp2, kPlain, plan_.result, plan_.result_slots, 0);
+    }
+    run_norm(plan_.final_norm, true);
+  }
+
+  const EncoderPlan plan_;
+  const int depth_, rows_, columns_;
+  int feeders_ = 1, share_ = 1;  // rows of cores that a feeder serves
+  Builder b_;
+  std::vector<int> a_in_, a_, w_in_, w_, c_, out_;  // by feeder, row, column, column, worker, column
+  std::map<std::string, int> named_;
+  std::vector<int> own_;
+  int weights_ = -1, state_ = -1;
+  std::map<int, std::deque<int>> tasks_;
+  std::vector<std::vector<int32_t>> written_;
+};
+
+}  // namespace
+
+Result<Design> encoder_design(const Device& device, const EncoderShape& shape, const EncoderOptions& options) {
+  SHORTHAND_TRY(check_shape(device, shape, options));
+  return EncoderDesign(device, shape, options).build();
+}
+
+}  // namespace shorthand::npu

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The layers of Whisper's encoder as one configuration of the array: the same FIFOs, relays, workers and kernels for
+// every operation. What differs is in run-time parameters, the trip counts of the loops of a core's program, and in the
+// runtime sequence over two host buffers, "weights" and "state".
+//
+// Operations of a layer, each over the whole sequence of positions:
+//   rows       x += result; x -> state; LayerNorm(x) as int8 with a scale a row             (attention's, FFN's)
+//   product    int8 [positions, k] x int8 [k, n] -> bfloat16, or GELU, or int8 heads          (V; K and Q; out; 1; 2)
+//   attention  one head and 64 queries a core, all keys under an online softmax, padding masked
+//   quantise   bfloat16 rows -> int8 with a scale a row                                      (before out and FFN 2)
+// Rows' scales travel as one more tile of the activations, columns' scales and biases as one more tile of the weights.
+//
+// Input is what the convolution stem leaves, with the positions' embedding added: float [n_ctx, d]. Positions are
+// padded to a whole number of blocks on every side.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "npu/design.h"
+#include "npu/device.h"
+#include "npu/sim/simulate.h"
+
+namespace shorthand::npu {
+
+struct EncoderShape {
+  int n_ctx = 1500;
+  int d = 512, heads = 8, layers = 6;  // d = 64 heads
+};
+
+struct EncoderOptions {
+  int depth = 2;  // of the streams of tiles; 1: nothing is moved while a core computes
+};
+
+// int8 [out, in], rows one after the other, and a scale and a bias a row. An empty bias is zeros.
+struct LinearWeights {
+  std::span<const int8_t> weights;
+  std::span<const float> scales, bias;
+};
+struct NormWeights {
+  std::span<const float> gamma, beta;
+};
+struct LayerWeights {
+  NormWeights attention_norm, mlp_norm;
+  LinearWeights query, key, value, out, mlp1, mlp2;
+};
+struct EncoderWeights {
+  std::span<const LayerWeights> layers;
+  NormWeights final_norm;
+};
+
+// Refuses shapes that are no whole number of heads or too wide for a core's memory (d above 1,280). With a device of
+// fewer columns (npu1_2col) it is the design of that partition.
+Result<Design> encoder_design(const Device& device, const EncoderShape& shape, const EncoderOptions& options);
+
+// The contents of host buffer "weights". Refuses spans of the wrong length.
+Result<std::vector<std::byte>> pack_encoder(const Device& device, const EncoderShape& shape,
+                                            const EncoderWeights& weights);
+
+struct EncoderRun {
+  std::vector<float> output;  // [n_ctx, d], after the last LayerNorm
+  SimReport report;
+};
+
+// `input` float [n_ctx, d]. With SimOptions::timing_only neither it nor the weights are read, and output is empty.
+Result<EncoderRun> run_encoder(const Device& device, const EncoderShape& shape, const EncoderOptions& options,
+                               const EncoderWeights& weights, std::span<const float> input, const SimOptions& sim);
+
+}  // namespace shorthand::npu

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <cstring>
+#include <numeric>
+
+#include "npu/designs/encoder_plan.h"
+#include "npu/kernels/layouts.h"
+
+namespace shorthand::npu {
+namespace {
+
+using Linear = EncoderPlan::Linear;
+
+size_t at(int64_t index) { return static_cast<size_t>(index); }
+
+class Packer {
+ public:
+  Packer(const EncoderPlan& plan) : plan_(plan), out_(at(plan.weight_words) * 4) {}
+
+  Result<void> norm(int64_t word, const NormWeights& w) {
+    const size_t d = at(plan_.shape.d);
+    if (w.gamma.size() != d || w.beta.size() != d) return refuse("layer norm", w.gamma.size(), d);
+    std::vector<float> packed(layer_norm_floats(plan_.shape.d));
+    pack_layer_norm(w.gamma, w.beta, packed.data());
+    std::memcpy(out_.data() + word * 4, packed.data(), packed.size() * 4);
+    return {};
+  }
+
+  // `first`: the row of `to` that is the first of `w`.
+  Result<void> linear(const Linear& to, const LinearWeights& w, int first, int n) {
+    const size_t want = at(n) * at(to.k);
+    if (w.weights.size() != want) return refuse("weights", w.weights.size(), want);
+    if (w.scales.size() != at(n)) return refuse("scales", w.scales.size(), at(n));
+    if (!w.bias.empty() && w.bias.size() != at(n)) return refuse("bias", w.bias.size(), at(n));
+    for (int tile = 0; tile < n / 64; ++tile) {
+      std::byte* panel = out_.data() + (to.at + int64_t{first / 64 + tile} * (to.k_tiles() + 1) * kTileWords) * 4;
+      for (int k = 0; k < to.k; ++k) {
+        for (int j = 0; j < 64; ++j) {
+          const int8_t v = w.weights[at(tile * 64 + j) * at(to.k) + at(k)];
+          panel[at(k / 64) * kObjectBytes + block_offset(k % 64, j, 64, 8, 8)] = static_cast<std::byte>(v);
+        }
+      }
+      std::vector<float> bias(64);
+      if (!w.bias.empty()) std::copy_n(w.bias.begin() + tile * 64, 64, bias.begin());
+      pack_columns(w.scales.subspan(at(tile * 64), 64), bias, panel + at(to.k_tiles()) * kObjectBytes);
+    }
+    return {};
+  }
+
+  std::vector<std::byte> take() { return std::move(out_); }
+
+ private:
+  static Error refuse(const char* what, size_t got, size_t want) {
+    return usage_error(
+        fmt::format("encoder: {} of {} elements, {} are wanted; give those of its shape", what, got, want));
+  }
+  const EncoderPlan& plan_;
+  std::vector<std::byte> out_;
+};
+
+}  // namespace
+
+Result<void> check_shape(const Device& device, const EncoderShape& s, const EncoderOptions& options) {
+  if (s.d != s.heads * 64 || s.d < 64 || s.d > 1280 || s.layers < 1 || s.n_ctx < 1 || s.n_ctx > 4096) {
+    return usage_error(
+        fmt::format("encoder: {} positions, width {}, {} heads, {} layers; heads are 64 wide, at most 20", s.n_ctx, s.d,
+                    s.heads, s.layers));
+  }
+  if (options.depth < 2) {
+    return usage_error(
+        fmt::format("encoder: streams of depth {}; a tile and its scales are held together, give 2", options.depth));
+  }
+  if (16 % device.columns != 0) {
+    return unsupported(fmt::format("encoder: {} columns; use 1, 2, 4 or 8", device.columns));
+  }
+  return {};
+}
+
+EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
+    : shape(s), rows(device.core_rows), columns(device.columns) {
+  blocks = up(up(s.n_ctx, 64) / 64, std::lcm(rows, columns));
+  key_blocks = up(s.n_ctx, 64) / 64;
+  head_groups = up(s.heads, rows) / rows;
+  const int t = d_tiles();
+  auto linear = [&](int n, int k) {
+    const Linear l{weight_words, n, k, up(n / 64, columns)};
+    weight_words += int64_t{l.n_tiles} * (l.k_tiles() + 1) * kTileWords;
+    return l;
+  };
+  auto norm = [&] {
+    const int64_t word = weight_words;
+    weight_words += kNormObjects * kTileWords;
+    return word;
+  };
+  for (int i = 0; i < s.layers; ++i) {
+    Layer l{norm(),
+            norm(),
+            linear(s.d, s.d),
+            linear(2 * s.d, s.d),
+            linear(s.d, s.d),
+            linear(4 * s.d, s.d),
+            linear(s.d, 4 * s.d)};
+    layers.push_back(l);
+  }
+  final_norm = norm();
+  result_slots = std::max(up(t, columns), up(t, 8));
+  hidden_slots = std::max(up(4 * t, columns), up(4 * t, 8));
+  attended_slots = std::max(head_groups * rows, up(t, 8));
+  qkv_slots = t + std::max(up(2 * t, columns), t + head_groups * rows);
+  auto array = [&](int slots, int words) {
+    const int64_t word = state_words;
+    state_words += int64_t{blocks} * slots * words;
+    return word;
+  };
+  x = 0;
+  state_words = int64_t{steps()} * columns * x_results() * rows * kResultWords;
+  result = array(result_slots, kResultWords);
+  qkv = array(qkv_slots, kResultWords);
+  attended = array(attended_slots, kResultWords);
+  hidden = array(hidden_slots, kResultWords);
+  quantised = array(quantised_slots(4 * s.d), kTileWords);
+}
+
+Result<std::vector<std::byte>> pack_encoder(const Device& device, const EncoderShape& shape, const EncoderWeights& w) {
+  SHORTHAND_TRY(check_shape(device, shape, {}));
+  const EncoderPlan plan(device, shape);
+  if (w.layers.size() != plan.layers.size()) {
+    return usage_error(fmt::format("encoder: weights of {} layers for {}", w.layers.size(), plan.layers.size()));
+  }
+  Packer p(plan);
+  const int d = shape.d;
+  for (size_t i = 0; i < w.layers.size(); ++i) {
+    const EncoderPlan::Layer& to = plan.layers[i];
+    const LayerWeights& l = w.layers[i];
+    SHORTHAND_TRY(p.norm(to.attention_norm, l.attention_norm));
+    SHORTHAND_TRY(p.norm(to.mlp_norm, l.mlp_norm));
+    SHORTHAND_TRY(p.linear(to.value, l.value, 0, d));
+    SHORTHAND_TRY(p.linear(to.key_query, l.key, 0, d));
+    SHORTHAND_TRY(p.linear(to.key_query, l.query, d, d));
+    SHORTHAND_TRY(p.linear(to.out, l.out, 0, d));
+    SHORTHAND_TRY(p.linear(to.mlp1, l.mlp1, 0, 4 * d));
+    SHORTHAND_TRY(p.linear(to.mlp2, l.mlp2, 0, d));
+  }
+  SHORTHAND_TRY(p.norm(plan.final_norm, w.final_norm));
+  return p.take();
+}
+
+Result<EncoderRun> run_encoder(const Device& device, const EncoderShape& shape, const EncoderOptions& options,
+                               const EncoderWeights& weights, std::span<const float> input, const SimOptions& sim) {
+  const Design design = SHORTHAND_TRY(encoder_design(device, shape, options));
+  EncoderRun run;
+  if (sim.timing_only) {
+    run.report = SHORTHAND_TRY(simulate(design, device, sim, {}));
+    return run;
+  }
+  const EncoderPlan plan(device, shape);
+  const int d = shape.d;
+  if (input.size() != at(shape.n_ctx) * at(d)) {
+    return usage_error(
+        fmt::format("encoder: {} numbers of input, {} positions of {} are wanted", input.size(), shape.n_ctx, d));
+  }
+  std::vector<std::byte> packed = SHORTHAND_TRY(pack_encoder(device, shape, weights));
+  std::vector<std::byte> state(at(plan.state_words) * 4);
+  auto each_row = [&](auto&& copy) {  // rows of four lie one after the other, cut where an object ends
+    for (int r = 0; r < shape.n_ctx; ++r) {
+      const int block = r / 64, group = r % 64 / 4;
+      const int step = block / plan.rows * (16 / plan.columns) + group / plan.columns;
+      for (int c = 0; c < d; ++c) {
+        const int word = r % 4 * d + c;
+        const int64_t to = plan.x_at(step, group % plan.columns, word / kResultWords, block % plan.rows);
+        copy(state.data() + (to + word % kResultWords) * 4, at(r) * at(d) + at(c));
+      }
+    }
+  };
+  each_row([&](std::byte* p, size_t i) { std::memcpy(p, &input[i], 4); });
+  const std::span<std::byte> host[] = {packed, state};
+  run.report = SHORTHAND_TRY(simulate(design, device, sim, host));
+  run.output.resize(input.size());
+  each_row([&](const std::byte* p, size_t i) { std::memcpy(&run.output[i], p, 4); });
+  return run;
+}
+
+}  // namespace shorthand::npu

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// The encoder on the simulated array against the formulas in double precision, with weights as they are after their
+// quantisation and activations as they are before it.
+#include "npu/designs/encoder.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "npu/check.h"
+#include "support/arrays.h"
+
+namespace shorthand::npu {
+namespace {
+
+using shorthand::testing::Random;
+using Matrix = std::vector<double>;  // rows one after the other
+
+size_t at(int n) { return static_cast<size_t>(n); }
+
+struct Linear {
+  std::vector<int8_t> weights;
+  std::vector<float> scales, bias;
+  int in;
+  Linear(Random& random, int n, int k) : in(k) {
+    weights = random.integers<int8_t>(at(n * k), -127, 127);
+    for (int i = 0; i < n; ++i) scales.push_back(random.uniform(0.5f, 1.5f) / 73 / std::sqrt(static_cast<float>(k)));
+    bias = random.floats(at(n));
+    for (float& b : bias) b *= 0.1f;
+  }
+  LinearWeights view() const { return {weights, scales, bias}; }
+  Matrix of(const Matrix& x) const {
+    Matrix y;
+    for (size_t r = 0; r < x.size() / at(in); ++r) {
+      for (size_t o = 0; o < scales.size(); ++o) {
+        double sum = 0;
+        for (size_t i = 0; i < at(in); ++i) sum += x[r * at(in) + i] * weights[o * at(in) + i];
+        y.push_back(sum * scales[o] + bias[o]);
+      }
+    }
+    return y;
+  }
+};
+
+struct Norm {
+  std::vector<float> gamma, beta;
+  Norm(Random& random, int d) {
+    for (int i = 0; i < d; ++i)
+      gamma.push_back(random.uniform(0.5f, 1.5f)), beta.push_back(random.uniform(-0.2f, 0.2f));
+  }
+  NormWeights view() const { return {gamma, beta}; }
+  Matrix of(const Matrix& x) const {
+    const size_t d = gamma.size();
+    Matrix y(x.size());
+    for (size_t r = 0; r < x.size() / d; ++r) {
+      double mean = 0, variance = 0;
+      for (size_t i = 0; i < d; ++i) mean += x[r * d + i] / static_cast<double>(d);
+      for (size_t i = 0; i < d; ++i) variance += std::pow(x[r * d + i] - mean, 2) / static_cast<double>(d);
+      for (size_t i = 0; i < d; ++i)
+        y[r * d + i] = (x[r * d + i] - mean) / std::sqrt(variance + 1e-5) * gamma[i] + beta[i];
+    }
+    return y;
+  }
+};
+
+struct Layer {
+  Norm first, second;
+  Linear query, key, value, out, mlp1, mlp2;
+  Layer(Random& r, int d)
+      : first(r, d),
+        second(r, d),
+        query(r, d, d),
+        key(r, d, d),
+        value(r, d, d),
+        out(r, d, d),
+        mlp1(r, 4 * d, d),
+        mlp2(r, d, 4 * d) {}
+};
+
+Matrix attend(const Matrix& q, const Matrix& k, const Matrix& v, size_t d) {
+  Matrix out(q.size());
+  const size_t n = q.size() / d;
+  for (size_t h = 0; h < d; h += 64) {
+    for (size_t r = 0; r < n; ++r) {
+      Matrix w(n);
+      double sum = 0;
+      for (size_t j = 0; j < n; ++j) {
+        double dot = 0;
+        for (size_t i = h; i < h + 64; ++i) dot += q[r * d + i] * k[j * d + i];
+        sum += w[j] = std::exp(dot / 8);
+      }
+      for (size_t j = 0; j < n; ++j) {
+        for (size_t i = h; i < h + 64; ++i) out[r * d + i] += w[j] / sum * v[j * d + i];
+      }
+    }
+  }
+  return out;
+}
+
+struct Case {
+  const char* device;
+  EncoderShape shape;
+};
+class EncoderTest : public ::testing::TestWithParam<Case> {};
+
+TEST_P(EncoderTest, IsTheFormulas) {
+  const Device device = *find_device(GetParam().device);
+  const EncoderShape s = GetParam().shape;
+  Random random(17);
+  std::vector<Layer> layers;
+  for (int i = 0; i < s.layers; ++i) layers.emplace_back(random, s.d);
+  const Norm last(random, s.d);
+  const std::vector<float> input = random.floats(at(s.n_ctx * s.d));
+
+  std::vector<LayerWeights> views;
+  for (const Layer& l : layers) {
+    views.push_back({l.first.view(), l.second.view(), l.query.view(), l.key.view(), l.value.view(), l.out.view(),
+                     l.mlp1.view(), l.mlp2.view()});
+  }
+  const EncoderWeights weights{views, last.view()};
+  const Result<EncoderRun> got = run_encoder(device, s, {}, weights, input, {});
+  ASSERT_TRUE(got.ok()) << got.error().message;
+
+  Matrix x(input.begin(), input.end());
+  for (const Layer& l : layers) {
+    const Matrix n = l.first.of(x);
+    const Matrix o = l.out.of(attend(l.query.of(n), l.key.of(n), l.value.of(n), at(s.d)));
+    for (size_t i = 0; i < x.size(); ++i) x[i] += o[i];
+    Matrix h = l.mlp1.of(l.second.of(x));
+    for (double& v : h) v *= 0.5 * (1 + std::erf(v / std::sqrt(2.0)));
+    const Matrix f = l.mlp2.of(h);
+    for (size_t i = 0; i < x.size(); ++i) x[i] += f[i];
+  }
+  const Matrix want = last.of(x);
+  double error = 0, power = 0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    error += std::pow(got->output[i] - want[i], 2);
+    power += want[i] * want[i];
+  }
+  fmt::print("simulated: {} encoder, relative L2 {:.4f}, {} cycles\n", device.name, std::sqrt(error / power),
+             got->report.cycles);
+  EXPECT_LT(std::sqrt(error / power), 0.02);
+
+  SimOptions timing;
+  timing.timing_only = true;
+  const Result<EncoderRun> again = run_encoder(device, s, {}, weights, {}, timing);
+  ASSERT_TRUE(again.ok()) << again.error().message;
+  EXPECT_EQ(again->report.cycles, got->report.cycles);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, EncoderTest,
+                         ::testing::Values(Case{"npu1", {.n_ctx = 150, .d = 128, .heads = 2, .layers = 2}},
+                                           Case{"npu1_1col", {.n_ctx = 70, .d = 64, .heads = 1, .layers = 1}},
+                                           Case{"npu1_2col", {.n_ctx = 192, .d = 128, .heads = 2, .layers = 1}},
+                                           Case{"npu2", {.n_ctx = 150, .d = 128, .heads = 2, .layers = 1}}));
+
+TEST(Encoder, FitsOnEveryArray) {
+  const EncoderShape shapes[] = {
+      {1500, 384, 6, 4}, {1500, 512, 8, 6}, {1500, 768, 12, 12}, {1500, 1024, 16, 24}, {1500, 1280, 20, 32}};
+  for (const char* name : {"npu1", "npu2", "npu1_1col", "npu1_2col"}) {
+    const Device device = *find_device(name);
+    for (const EncoderShape& s : shapes) {
+      const Result<Design> design = encoder_design(device, s, {});
+      ASSERT_TRUE(design.ok()) << design.error().message;
+      const Result<Placement> placement = check(*design, device);
+      EXPECT_TRUE(placement.ok()) << name << ", width " << s.d << ": " << placement.error().message;
+    }
+  }
+}
+
+TEST(Encoder, RefusesWhatItCannotHold) {
+  const Device device = *find_device("npu1");
+  EXPECT_FALSE(encoder_design(device, {.n_ctx = 1500, .d = 512, .heads = 6, .layers = 1}, {}).ok());
+  EXPECT_FALSE(encoder_design(device, {.n_ctx = 1500, .d = 1344, .heads = 21, .layers = 1}, {}).ok());
+  EXPECT_FALSE(encoder_design(device, {}, {.depth = 1}).ok());
+}
+
+}  // namespace
+}  // namespace shorthand::npu
