@@ -78,7 +78,7 @@ class EncoderDesign {
   void make_fifos() {
     for (int f = 0; f < feeders_; ++f) {
       const int column = f * columns_ / feeders_;
-      a_in_.push_back(fifo(fmt::format("a_in{}", f), share_ * kTileWords, 4));
+      a_in_.push_back(fifo(fmt::format("a_in{}", f), share_ * kTileWords, share_ > 1 ? 2 : 4));
       b_.from_host(a_in_.back(), column);
       std::vector<int> parts, offsets;
       for (int i = 0; i < share_; ++i) {
@@ -90,7 +90,7 @@ class EncoderDesign {
       b_.split(a_in_.back(), parts, offsets, {column, kMemoryRow});
     }
     for (int c = 0; c < columns_; ++c) {
-      w_in_.push_back(fifo(fmt::format("b_in{}", c), kTileWords, 4));
+      w_in_.push_back(fifo(fmt::format("b_in{}", c), kTileWords, share_ > 1 ? 2 : 4));
       w_.push_back(fifo(fmt::format("b{}", c), kTileWords, depth_));
       b_.from_host(w_in_.back(), c).forward(w_in_.back(), w_.back(), {c, kMemoryRow});
       std::vector<int> parts, offsets;
@@ -208,7 +208,7 @@ class EncoderDesign {
     p.loop(parameter(kQuantise));
     skip(p, k.a, parameter(kSkipBefore));
     p.loop(parameter(kInputs)).acquire(k.a);
-    p.call(kernel(K::absmax), {object(k.a), k.state}, {counter()}).release(k.a).end();
+    p.call(kernel(K::absmax), {object(k.a), k.state}, {counter(), parameter(kWidth)}).release(k.a).end();
     auto pieces = [&](Number trips) {
       p.loop(trips).acquire(k.a);
       p.call(kernel(K::quantise_pieces), {object(k.a), k.state, object(k.c)}, {counter()}).release(k.a).end();
@@ -222,8 +222,17 @@ class EncoderDesign {
     p.end();
   }
 
-  // The runtime sequence. At most four tasks of a FIFO are in flight, so that the shims' descriptors suffice.
+  // The runtime sequence. At most four tasks of a FIFO are in flight, so that the shims' descriptors suffice; what a
+  // descriptor's iterations do not reach is another task.
   void task(int fifo, int host, int64_t word, Pattern pattern) {
+    constexpr int64_t kIterations = 64;
+    while (pattern.size() == 4 && pattern[0].stride > 0 && pattern[0].size > kIterations) {
+      Pattern part = pattern;
+      part[0].size = kIterations;
+      task(fifo, host, word, part);
+      word += kIterations * pattern[0].stride;
+      pattern[0].size -= kIterations;
+    }
     std::deque<int>& mine = tasks_[fifo];
     if (mine.size() == 4) {
       b_.await(mine.front());

@@ -24,7 +24,7 @@ enum class EncoderKernel : uint8_t {
   copy_parameters,  // object, parameters, index: LayerNorm's
   send_rows,        // rows, out, index, width
   send_quantised,   // q rows, scales, out, width: pieces, then the piece of scales
-  absmax,           // bf16 pieces, state, index: the largest of each row over all objects
+  absmax,           // bf16 pieces, state, index, width: the largest of each row over all objects
   quantise_pieces,  // bf16 pieces, state, out, index: eight pieces of int8
   send_scales,      // state, out, width: the piece of scales, at its place in the last of the objects
 };
