@@ -24,6 +24,8 @@ enum Parameter : int {
   kSteps,  // 64 of the inner dimension
   kPlain,  // 1: the tile leaves as bfloat16
   kGelu,
+  kClear,   // 1: the first row of the first tiles is padding
+  kTilesN,  // tiles in a row of blocks
   kHead,    // as int8 with its own scales
   kAttend,  // heads and blocks of queries
   kKeyBlocks,
@@ -157,6 +159,7 @@ class EncoderDesign {
     const std::vector<Operand> out = {k.big, object(k.b), k.scales, object(k.c), k.row_max};
     p.loop(parameter(kPlain)).call(named_["epilogue_bf16_64x64"], out).end();
     p.loop(parameter(kGelu)).call(named_["epilogue_gelu_bf16_64x64"], out).end();
+    p.loop(parameter(kClear)).call(kernel(K::clear_first), {object(k.c)}, {counter(1), parameter(kTilesN)}).end();
     p.loop(parameter(kHead)).call(named_["epilogue_bf16_64x64"], {k.big, object(k.b), k.scales, k.work, k.row_max});
     p.call(kernel(K::quantise_head), {k.work, k.row_max, object(k.c)}).end();
     p.release(k.b).release(k.c).end();
@@ -253,6 +256,7 @@ class EncoderDesign {
         const int w = worker(c, r);
         std::vector<int32_t> now(kParameters);
         for (const auto& [index, value] : values) now[at(index)] = value;
+        if (r > 0) now[kClear] = 0;
         now[kSkipBefore] = c * skip_objects, now[kSkipAfter] = (columns_ - 1 - c) * skip_objects;
         for (int i = 0; i < kParameters; ++i) {
           if (now[at(i)] != written_[at(w)][at(i)]) b_.write(w, i, now[at(i)]);
@@ -264,10 +268,10 @@ class EncoderDesign {
   }
 
   // int8 rows of width l.k, quantised -> tiles of 64 x 64 in `to`, from slot `first` of `slots` on.
-  void run_product(const Linear& l, int epilogue, int64_t to, int slots, int first) {
+  void run_product(const Linear& l, int epilogue, int64_t to, int slots, int first, bool clear = false) {
     const int m = plan_.blocks / rows_, n = l.n_tiles / columns_, objects = l.k_tiles() + 1;
     const int64_t panel = int64_t{objects} * kTileWords, block = int64_t{plan_.quantised_slots(l.k)} * kTileWords;
-    begin({{kTiles, m * n}, {kSteps, l.k_tiles()}, {epilogue, 1}});
+    begin({{kTiles, m * n}, {kSteps, l.k_tiles()}, {epilogue, 1}, {kClear, clear}, {kTilesN, n}});
     for (int c = 0; c < columns_; ++c) {
       task(w_in_[at(c)], weights_, l.at + c * panel, {{m, 0}, {n, columns_ * panel}, {2 * objects, 512}, {512, 1}});
     }
@@ -388,6 +392,13 @@ class EncoderDesign {
     weights_ = b_.host("weights", plan_.weight_words * 4);
     state_ = b_.host("state", plan_.state_words * 4);
     const int d = plan_.shape.d;
+    for (int tap = 0; tap < 3; ++tap) {  // frame -1 of the first convolution's results is padding of the second
+      run_quantise(plan_.frames + int64_t{tap} * plan_.blocks * plan_.frames_slots * kResultWords, plan_.frames_slots,
+                   plan_.conv1.k);
+      run_product(plan_.conv1, kGelu, plan_.convolved, plan_.convolved_slots, tap * plan_.d_tiles(), tap == 0);
+    }
+    run_quantise(plan_.convolved, plan_.convolved_slots, plan_.conv2.k);
+    run_product(plan_.conv2, kGelu, plan_.result, plan_.result_slots, 0);
     for (const EncoderPlan::Layer& l : plan_.layers) {
       run_norm(l.attention_norm, false);
       run_product(l.value, kPlain, plan_.qkv, plan_.qkv_slots, 0);

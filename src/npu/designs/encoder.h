@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layers of Whisper's encoder as one configuration of the array: the same FIFOs, relays, workers and kernels for
+// Whisper's encoder as one configuration of the array: the same FIFOs, relays, workers and kernels for
 // every operation. What differs is in run-time parameters, the trip counts of the loops of a core's program, and in the
 // runtime sequence over two host buffers, "weights" and "state".
 //
@@ -10,8 +10,10 @@
 //   quantise   bfloat16 rows -> int8 with a scale a row                                      (before out and FFN 2)
 // Rows' scales travel as one more tile of the activations, columns' scales and biases as one more tile of the weights.
 //
-// Input is what the convolution stem leaves, with the positions' embedding added: float [n_ctx, d]. Positions are
-// padded to a whole number of blocks on every side.
+// The convolutions are products over three frames side by side. The host lays the frames out (as bfloat16, no other
+// arithmetic) in the order that the second convolution, of stride 2, wants the first one's results: for each position
+// those before, at and after frame 2 t. The positions' embedding is what x starts as. Positions are padded to a whole
+// number of blocks on every side.
 #pragma once
 
 #include <span>
@@ -24,6 +26,7 @@
 namespace shorthand::npu {
 
 struct EncoderShape {
+  int n_mels = 80;
   int n_ctx = 1500;
   int d = 512, heads = 8, layers = 6;  // d = 64 heads
 };
@@ -45,6 +48,8 @@ struct LayerWeights {
   LinearWeights query, key, value, out, mlp1, mlp2;
 };
 struct EncoderWeights {
+  LinearWeights conv1, conv2;        // [d, 3 n_mels] and [d, 3 d], each row tap by tap: element [out, tap, in]
+  std::span<const float> positions;  // [n_ctx, d]
   std::span<const LayerWeights> layers;
   NormWeights final_norm;
 };
@@ -62,8 +67,8 @@ struct EncoderRun {
   SimReport report;
 };
 
-// `input` float [n_ctx, d]. With SimOptions::timing_only neither it nor the weights are read, and output is empty.
+// `mel` float [n_mels, 2 n_ctx]. With SimOptions::timing_only neither it nor the weights are read, and output is empty.
 Result<EncoderRun> run_encoder(const Device& device, const EncoderShape& shape, const EncoderOptions& options,
-                               const EncoderWeights& weights, std::span<const float> input, const SimOptions& sim);
+                               const EncoderWeights& weights, std::span<const float> mel, const SimOptions& sim);
 
 }  // namespace shorthand::npu

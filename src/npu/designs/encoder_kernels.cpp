@@ -50,6 +50,10 @@ int64_t step_cycles(Generation g, Numbers n) {
   return 10 + cycles_of("attention_step_64x64", g, {&valid, 1});
 }
 
+void clear_first(const KernelCall& c) {
+  for (int block = 0; block < 8 && c.numbers[0] < c.numbers[1]; ++block) std::memset(c.buffers[0] + block * 64, 0, 16);
+}
+
 void quantise_head(const KernelCall& c) {
   quantise_bf16_64x64(as<bfloat16>(c, 0), as<float>(c, 1), as<int8_t>(c, 2),
                       reinterpret_cast<float*>(c.buffers[2] + kObjectBytes));
@@ -128,6 +132,7 @@ constexpr KernelType kKernels[] = {
     {"copy_query", kObject, copy_query, query_cycles, 256},
     {"copy_value", kObject, copy_value, copying<kObjectBytes>, 256},
     {"attention_step", kObject, step, step_cycles, 3328},
+    {"clear_first", kObject, clear_first, copying<512>, 256},
     {"quantise_head", kObject, quantise_head, head_cycles, 2048},
     {"rows_of", kObject, rows_of, copying<2048 * 4 * 2>, 256},
     {"add_rows", kObject, add_rows, copying<kObjectBytes * 2>, 256},

@@ -18,6 +18,7 @@ enum class EncoderKernel : uint8_t {
   copy_query,       // object, query, index (0: tile, 1: scales)
   copy_value,       // object, value, index (halves)
   attention_step,   // query, key, key scales, value, sums, state, work; block, positions: 64 keys, padding masked
+  clear_first,      // bf16 tile; tile number, tiles in a row of blocks: its first row = 0 in the first row of blocks
   quantise_head,    // bf16 tile, row_max, out: int8 tile, then its 64 scales
   rows_of,          // bf16 pieces, rows, index, width: eight pieces to four float rows
   add_rows,         // float object, rows, index, width: rows += object

@@ -29,15 +29,15 @@ class Packer {
 
   // `first`: the row of `to` that is the first of `w`.
   Result<void> linear(const Linear& to, const LinearWeights& w, int first, int n) {
-    const size_t want = at(n) * at(to.k);
+    const size_t want = at(n) * at(to.k_given);
     if (w.weights.size() != want) return refuse("weights", w.weights.size(), want);
     if (w.scales.size() != at(n)) return refuse("scales", w.scales.size(), at(n));
     if (!w.bias.empty() && w.bias.size() != at(n)) return refuse("bias", w.bias.size(), at(n));
     for (int tile = 0; tile < n / 64; ++tile) {
       std::byte* panel = out_.data() + (to.at + int64_t{first / 64 + tile} * (to.k_tiles() + 1) * kTileWords) * 4;
-      for (int k = 0; k < to.k; ++k) {
+      for (int k = 0; k < to.k_given; ++k) {
         for (int j = 0; j < 64; ++j) {
-          const int8_t v = w.weights[at(tile * 64 + j) * at(to.k) + at(k)];
+          const int8_t v = w.weights[at(tile * 64 + j) * at(to.k_given) + at(k)];
           panel[at(k / 64) * kObjectBytes + block_offset(k % 64, j, 64, 8, 8)] = static_cast<std::byte>(v);
         }
       }
@@ -59,10 +59,28 @@ class Packer {
   std::vector<std::byte> out_;
 };
 
+// Row t of array `tap`: the three frames around frame 2 t + tap - 1, in tiles of 64 x 64 and blocks of 4 x 8.
+void lay_out_frames(const EncoderPlan& plan, std::span<const float> mel, std::byte* state) {
+  const int mels = plan.shape.n_mels, count = 2 * plan.shape.n_ctx;
+  for (int tap = 0; tap < 3; ++tap) {
+    for (int t = 0; t < plan.shape.n_ctx; ++t) {
+      for (int k = 0; k < 3 * mels; ++k) {
+        const int frame = 2 * t + tap - 1 + k / mels - 1;
+        if (frame < 0 || frame >= count) continue;
+        const bfloat16 v(mel[at(k % mels) * at(count) + at(frame)]);
+        const int64_t tile = (int64_t{tap} * plan.blocks + t / 64) * plan.frames_slots + k / 64;
+        std::memcpy(state + (plan.frames + tile * kResultWords) * 4 + block_offset(t % 64, k % 64, 64, 4, 8) * 2, &v,
+                    2);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 Result<void> check_shape(const Device& device, const EncoderShape& s, const EncoderOptions& options) {
-  if (s.d != s.heads * 64 || s.d < 64 || s.d > 1280 || s.layers < 1 || s.n_ctx < 1 || s.n_ctx > 4096) {
+  if (s.d != s.heads * 64 || s.d < 64 || s.d > 1280 || s.layers < 1 || s.n_ctx < 1 || s.n_ctx > 4096 || s.n_mels < 1 ||
+      s.n_mels > 256) {
     return usage_error(
         fmt::format("encoder: {} positions, width {}, {} heads, {} layers; heads are 64 wide, at most 20", s.n_ctx, s.d,
                     s.heads, s.layers));
@@ -84,7 +102,7 @@ EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
   head_groups = up(s.heads, rows) / rows;
   const int t = d_tiles();
   auto linear = [&](int n, int k) {
-    const Linear l{weight_words, n, k, up(n / 64, columns)};
+    const Linear l{weight_words, n, up(k, 64), up(n / 64, columns), k};
     weight_words += int64_t{l.n_tiles} * (l.k_tiles() + 1) * kTileWords;
     return l;
   };
@@ -93,6 +111,7 @@ EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
     weight_words += kNormObjects * kTileWords;
     return word;
   };
+  conv1 = linear(s.d, 3 * s.n_mels), conv2 = linear(s.d, 3 * s.d);
   for (int i = 0; i < s.layers; ++i) {
     Layer l{norm(),
             norm(),
@@ -119,7 +138,11 @@ EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
   qkv = array(qkv_slots, kResultWords);
   attended = array(attended_slots, kResultWords);
   hidden = array(hidden_slots, kResultWords);
-  quantised = array(quantised_slots(4 * s.d), kTileWords);
+  quantised = array(quantised_slots(std::max(4 * s.d, conv1.k)), kTileWords);
+  frames_slots = up(conv1.k_tiles(), 8);
+  frames = array(3 * frames_slots, kResultWords);  // three arrays, one a tap of the second convolution
+  convolved_slots = up(2 * t + up(t, columns), 8);
+  convolved = array(convolved_slots, kResultWords);
 }
 
 Result<std::vector<std::byte>> pack_encoder(const Device& device, const EncoderShape& shape, const EncoderWeights& w) {
@@ -130,6 +153,8 @@ Result<std::vector<std::byte>> pack_encoder(const Device& device, const EncoderS
   }
   Packer p(plan);
   const int d = shape.d;
+  SHORTHAND_TRY(p.linear(plan.conv1, w.conv1, 0, d));
+  SHORTHAND_TRY(p.linear(plan.conv2, w.conv2, 0, d));
   for (size_t i = 0; i < w.layers.size(); ++i) {
     const EncoderPlan::Layer& to = plan.layers[i];
     const LayerWeights& l = w.layers[i];
@@ -147,7 +172,7 @@ Result<std::vector<std::byte>> pack_encoder(const Device& device, const EncoderS
 }
 
 Result<EncoderRun> run_encoder(const Device& device, const EncoderShape& shape, const EncoderOptions& options,
-                               const EncoderWeights& weights, std::span<const float> input, const SimOptions& sim) {
+                               const EncoderWeights& weights, std::span<const float> mel, const SimOptions& sim) {
   const Design design = SHORTHAND_TRY(encoder_design(device, shape, options));
   EncoderRun run;
   if (sim.timing_only) {
@@ -156,9 +181,11 @@ Result<EncoderRun> run_encoder(const Device& device, const EncoderShape& shape, 
   }
   const EncoderPlan plan(device, shape);
   const int d = shape.d;
-  if (input.size() != at(shape.n_ctx) * at(d)) {
+  if (mel.size() != at(2 * shape.n_ctx) * at(shape.n_mels) || weights.positions.size() != at(shape.n_ctx) * at(d)) {
     return usage_error(
-        fmt::format("encoder: {} numbers of input, {} positions of {} are wanted", input.size(), shape.n_ctx, d));
+        fmt::format("encoder: {} numbers of mel and {} of positions; {} frames of {} and {} rows of {} are "
+                    "wanted",
+                    mel.size(), weights.positions.size(), 2 * shape.n_ctx, shape.n_mels, shape.n_ctx, d));
   }
   std::vector<std::byte> packed = SHORTHAND_TRY(pack_encoder(device, shape, weights));
   std::vector<std::byte> state(at(plan.state_words) * 4);
@@ -173,10 +200,11 @@ Result<EncoderRun> run_encoder(const Device& device, const EncoderShape& shape, 
       }
     }
   };
-  each_row([&](std::byte* p, size_t i) { std::memcpy(p, &input[i], 4); });
+  each_row([&](std::byte* p, size_t i) { std::memcpy(p, &weights.positions[i], 4); });
+  lay_out_frames(plan, mel, state.data());
   const std::span<std::byte> host[] = {packed, state};
   run.report = SHORTHAND_TRY(simulate(design, device, sim, host));
-  run.output.resize(input.size());
+  run.output.resize(weights.positions.size());
   each_row([&](const std::byte* p, size_t i) { std::memcpy(&run.output[i], p, 4); });
   return run;
 }

@@ -18,6 +18,7 @@ struct EncoderPlan {
   struct Linear {
     int64_t at;         // [n_tiles][k_tiles + 1][kTileWords]
     int n, k, n_tiles;  // padded to the columns
+    int k_given;        // of the weights' rows; zeros follow
     int k_tiles() const { return k / 64; }
   };
   struct Layer {
@@ -31,11 +32,13 @@ struct EncoderPlan {
   int key_blocks;
   int head_groups;
   std::vector<Layer> layers;
+  Linear conv1, conv2;
   int64_t final_norm = 0, weight_words = 0;
 
   // Of "state": tiles of 64 positions, [blocks][slots][words of a tile].
-  int64_t x = 0, result = 0, qkv = 0, attended = 0, hidden = 0, quantised = 0, state_words = 0;
-  int result_slots, qkv_slots, attended_slots, hidden_slots;
+  int64_t x = 0, result = 0, qkv = 0, attended = 0, hidden = 0, quantised = 0, frames = 0, convolved = 0,
+          state_words = 0;
+  int result_slots, qkv_slots, attended_slots, hidden_slots, frames_slots, convolved_slots;
 
   EncoderPlan(const Device& device, const EncoderShape& s);
 

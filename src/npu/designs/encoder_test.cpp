@@ -98,6 +98,23 @@ Matrix attend(const Matrix& q, const Matrix& k, const Matrix& v, size_t d) {
   return out;
 }
 
+Matrix gelu(Matrix x) {
+  for (double& v : x) v *= 0.5 * (1 + std::erf(v / std::sqrt(2.0)));
+  return x;
+}
+
+// Rows of three rows each: those before, at and after every `stride`-th, zeros beyond the ends.
+Matrix around(const Matrix& x, int width, int stride) {
+  const int n = static_cast<int>(x.size()) / width;
+  Matrix out;
+  for (int r = 0; r < n; r += stride) {
+    for (int i = r - 1; i <= r + 1; ++i) {
+      for (int c = 0; c < width; ++c) out.push_back(i < 0 || i >= n ? 0 : x[at(i * width + c)]);
+    }
+  }
+  return out;
+}
+
 struct Case {
   const char* device;
   EncoderShape shape;
@@ -111,25 +128,31 @@ TEST_P(EncoderTest, IsTheFormulas) {
   std::vector<Layer> layers;
   for (int i = 0; i < s.layers; ++i) layers.emplace_back(random, s.d);
   const Norm last(random, s.d);
-  const std::vector<float> input = random.floats(at(s.n_ctx * s.d));
+  const Linear conv1(random, s.d, 3 * s.n_mels), conv2(random, s.d, 3 * s.d);
+  const std::vector<float> mel = random.floats(at(s.n_mels * 2 * s.n_ctx));
+  const std::vector<float> positions = random.floats(at(s.n_ctx * s.d));
 
   std::vector<LayerWeights> views;
   for (const Layer& l : layers) {
     views.push_back({l.first.view(), l.second.view(), l.query.view(), l.key.view(), l.value.view(), l.out.view(),
                      l.mlp1.view(), l.mlp2.view()});
   }
-  const EncoderWeights weights{views, last.view()};
-  const Result<EncoderRun> got = run_encoder(device, s, {}, weights, input, {});
+  const EncoderWeights weights{conv1.view(), conv2.view(), positions, views, last.view()};
+  const Result<EncoderRun> got = run_encoder(device, s, {}, weights, mel, {});
   ASSERT_TRUE(got.ok()) << got.error().message;
 
-  Matrix x(input.begin(), input.end());
+  Matrix frames;
+  for (int f = 0; f < 2 * s.n_ctx; ++f) {
+    for (int c = 0; c < s.n_mels; ++c) frames.push_back(mel[at(c * 2 * s.n_ctx + f)]);
+  }
+  Matrix x = gelu(conv2.of(around(gelu(conv1.of(around(frames, s.n_mels, 1))), s.d, 2)));
+  for (size_t i = 0; i < x.size(); ++i) x[i] += positions[i];
   for (const Layer& l : layers) {
     const Matrix n = l.first.of(x);
     const Matrix o = l.out.of(attend(l.query.of(n), l.key.of(n), l.value.of(n), at(s.d)));
     for (size_t i = 0; i < x.size(); ++i) x[i] += o[i];
-    Matrix h = l.mlp1.of(l.second.of(x));
-    for (double& v : h) v *= 0.5 * (1 + std::erf(v / std::sqrt(2.0)));
-    const Matrix f = l.mlp2.of(h);
+    const Matrix h = l.mlp1.of(l.second.of(x));
+    const Matrix f = l.mlp2.of(gelu(h));
     for (size_t i = 0; i < x.size(); ++i) x[i] += f[i];
   }
   const Matrix want = last.of(x);
@@ -149,15 +172,19 @@ TEST_P(EncoderTest, IsTheFormulas) {
   EXPECT_EQ(again->report.cycles, got->report.cycles);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, EncoderTest,
-                         ::testing::Values(Case{"npu1", {.n_ctx = 150, .d = 128, .heads = 2, .layers = 2}},
-                                           Case{"npu1_1col", {.n_ctx = 70, .d = 64, .heads = 1, .layers = 1}},
-                                           Case{"npu1_2col", {.n_ctx = 192, .d = 128, .heads = 2, .layers = 1}},
-                                           Case{"npu2", {.n_ctx = 150, .d = 128, .heads = 2, .layers = 1}}));
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, EncoderTest,
+    ::testing::Values(Case{"npu1", {.n_mels = 80, .n_ctx = 150, .d = 128, .heads = 2, .layers = 2}},
+                      Case{"npu1_1col", {.n_mels = 80, .n_ctx = 70, .d = 64, .heads = 1, .layers = 1}},
+                      Case{"npu1_2col", {.n_mels = 128, .n_ctx = 192, .d = 128, .heads = 2, .layers = 1}},
+                      Case{"npu2", {.n_mels = 80, .n_ctx = 150, .d = 128, .heads = 2, .layers = 1}}));
 
 TEST(Encoder, FitsOnEveryArray) {
-  const EncoderShape shapes[] = {
-      {1500, 384, 6, 4}, {1500, 512, 8, 6}, {1500, 768, 12, 12}, {1500, 1024, 16, 24}, {1500, 1280, 20, 32}};
+  const EncoderShape shapes[] = {{80, 1500, 384, 6, 4},
+                                 {80, 1500, 512, 8, 6},
+                                 {80, 1500, 768, 12, 12},
+                                 {80, 1500, 1024, 16, 24},
+                                 {128, 1500, 1280, 20, 32}};
   for (const char* name : {"npu1", "npu2", "npu1_1col", "npu1_2col"}) {
     const Device device = *find_device(name);
     for (const EncoderShape& s : shapes) {
@@ -171,8 +198,8 @@ TEST(Encoder, FitsOnEveryArray) {
 
 TEST(Encoder, RefusesWhatItCannotHold) {
   const Device device = *find_device("npu1");
-  EXPECT_FALSE(encoder_design(device, {.n_ctx = 1500, .d = 512, .heads = 6, .layers = 1}, {}).ok());
-  EXPECT_FALSE(encoder_design(device, {.n_ctx = 1500, .d = 1344, .heads = 21, .layers = 1}, {}).ok());
+  EXPECT_FALSE(encoder_design(device, {.n_mels = 80, .n_ctx = 1500, .d = 512, .heads = 6, .layers = 1}, {}).ok());
+  EXPECT_FALSE(encoder_design(device, {.n_mels = 80, .n_ctx = 1500, .d = 1344, .heads = 21, .layers = 1}, {}).ok());
   EXPECT_FALSE(encoder_design(device, {}, {.depth = 1}).ok());
 }
 
