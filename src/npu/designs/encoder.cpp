@@ -206,22 +206,30 @@ class EncoderDesign {
     p.acquire(k.c).call(kernel(K::send_quantised), {k.query, k.scales, object(k.c)}, {width}).release(k.c).end();
   }
 
-  // Every group comes twice: for its largest elements, and to be quantised.
+  // Every group comes twice: along the row for its largest elements, down the column to be quantised.
   void quantise(Program& p, const Core& k) {
+    const Number inputs = parameter(kInputs);
     p.loop(parameter(kQuantise));
     skip(p, k.a, parameter(kSkipBefore));
-    p.loop(parameter(kInputs)).acquire(k.a);
+    p.loop(inputs).acquire(k.a);
     p.call(kernel(K::absmax), {object(k.a), k.state}, {counter(), parameter(kWidth)}).release(k.a).end();
-    auto pieces = [&](Number trips) {
-      p.loop(trips).acquire(k.a);
-      p.call(kernel(K::quantise_pieces), {object(k.a), k.state, object(k.c)}, {counter()}).release(k.a).end();
+    skip(p, k.a, parameter(kSkipAfter));
+    auto skip_rows = [&](int rows) {
+      p.loop(rows);
+      skip(p, k.b, inputs);
+      p.end();
     };
+    auto pieces = [&](Number trips) {
+      p.loop(trips).acquire(k.b);
+      p.call(kernel(K::quantise_pieces), {object(k.b), k.state, object(k.c)}, {counter()}).release(k.b).end();
+    };
+    skip_rows(k.row);
     p.loop(parameter(kFull)).acquire(k.c);
     pieces(literal(4));
     p.release(k.c).end().acquire(k.c);
     pieces(parameter(kRest));
     p.call(kernel(K::send_scales), {k.state, object(k.c)}, {parameter(kWidth)}).release(k.c);
-    skip(p, k.a, parameter(kSkipAfter));
+    skip_rows(rows_ - 1 - k.row);
     p.end();
   }
 
@@ -325,17 +333,17 @@ class EncoderDesign {
     finish_tasks();
   }
 
-  // Four rows of bfloat16 tiles for each core of a step, `times` over.
-  void send_pieces(int step, int64_t from, int slots, int inputs, int times) {
+  // Four rows of bfloat16 tiles for each core of a step, along the rows of cores.
+  void send_pieces(int step, int64_t from, int slots, int inputs) {
     const int m = step / (16 / columns_), first = step % (16 / columns_) * columns_;
     const int64_t block = int64_t{slots} * kResultWords;
-    for (int c = 0; c < columns_; ++c) {
-      for (int i = 0; i < (share_ == 1 ? 1 : times); ++i) {
-        for (int f = 0; f < feeders_; ++f) {
-          const int64_t word = from + (int64_t{m} * rows_ + f * share_) * block + (first + c) * 128;
-          Pattern p = {{times, 0}, {8 * inputs, kResultWords}, {128, 1}};
-          if (share_ > 1) p = {{inputs, 8 * kResultWords}, {share_, block}, {8, kResultWords}, {128, 1}};
-          task(a_in_[at(f)], state_, word, p);
+    for (int c = 0; c < (share_ == 1 ? 1 : columns_); ++c) {
+      for (int f = 0; f < feeders_; ++f) {
+        const int64_t word = from + (int64_t{m} * rows_ + f * share_) * block + (first + c) * 128;
+        if (share_ == 1) {
+          task(a_in_[at(f)], state_, word, {{columns_, 128}, {8 * inputs, kResultWords}, {128, 1}});
+        } else {
+          task(a_in_[at(f)], state_, word, {{inputs, 8 * kResultWords}, {share_, block}, {8, kResultWords}, {128, 1}});
         }
       }
     }
@@ -372,7 +380,7 @@ class EncoderDesign {
              {{rows_, kResultWords}, {results, int64_t{rows_} * kResultWords}, {4, 512}, {512, 1}});
       }
       take_pieces(step, d, 0);
-      send_pieces(step, plan_.result, plan_.result_slots, inputs, 1);
+      send_pieces(step, plan_.result, plan_.result_slots, inputs);
     }
     finish_tasks();
   }
@@ -380,10 +388,16 @@ class EncoderDesign {
   void run_quantise(int64_t from, int slots, int width) {
     const int inputs = plan_.pieces_objects(width);
     begin({{kQuantise, plan_.steps()}, {kInputs, inputs}, {kFull, inputs / 4}, {kRest, inputs % 4}, {kWidth, width}},
-          2 * inputs);
+          inputs);
     for (int step = 0; step < plan_.steps(); ++step) {
       for (int i = 0; i < plan_.quantised_results(width); ++i) take_pieces(step, width, 32 * i);
-      send_pieces(step, from, slots, inputs, 2);
+      send_pieces(step, from, slots, inputs);
+      const int m = step / (16 / columns_), first = step % (16 / columns_) * columns_;
+      const int64_t block = int64_t{slots} * kResultWords;
+      for (int c = 0; c < columns_; ++c) {
+        task(w_in_[at(c)], state_, from + int64_t{m} * rows_ * block + (first + c) * 128,
+             {{rows_, block}, {8 * inputs, kResultWords}, {128, 1}});
+      }
     }
     finish_tasks();
   }
