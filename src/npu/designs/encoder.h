@@ -32,7 +32,7 @@ struct EncoderShape {
 };
 
 struct EncoderOptions {
-  int depth = 2;  // of the streams of tiles; 1: nothing is moved while a core computes
+  int depth = 2;  // of the streams of tiles, at least 2
 };
 
 // int8 [out, in], rows one after the other, and a scale and a bias a row. An empty bias is zeros.
