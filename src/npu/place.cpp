@@ -309,8 +309,11 @@ Result<void> Placer::fill_core(int worker_index) {
     std::stable_sort(items.begin(), items.end(),
                      [](const Item& a, const Item& b) { return a.count * a.bytes > b.count * b.bytes; });
   }
-  std::stable_sort(items.begin(), items.end(),
-                   [](const Item& a, const Item& b) { return (a.bank >= 0) > (b.bank >= 0); });
+  // What no bank holds comes first, then what has its bank.
+  auto rank = [&](const Item& i) {
+    return device_.core.banks > 0 && i.bytes > device_.core.memory_bytes / device_.core.banks ? 0 : i.bank >= 0 ? 1 : 2;
+  };
+  std::stable_sort(items.begin(), items.end(), [&](const Item& a, const Item& b) { return rank(a) < rank(b); });
   for (const Item& i : items) {
     int best = i.bank;
     if (best < 0 && design_.allocation == Allocation::banks) {

@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 
+#include "kernels/attention/aie2.h"
 #include "npu/builder.h"
 #include "npu/designs/encoder_plan.h"
 #include "npu/kernels/aie_kernels.h"
@@ -84,7 +85,7 @@ class EncoderDesign {
       b_.from_host(a_in_.back(), column);
       std::vector<int> parts, offsets;
       for (int i = 0; i < share_; ++i) {
-        a_.push_back(fifo(fmt::format("a{}", f * share_ + i), kTileWords, depth_));
+        a_.push_back(fifo(fmt::format("a{}", f * share_ + i), kTileWords, depth_ + (plan_.shape.d <= 1024)));
         for (int c = 0; c < columns_; ++c) b_.to_worker(a_.back(), worker(c, f * share_ + i));
         parts.push_back(a_.back());
         offsets.push_back(i * kTileWords);
@@ -122,21 +123,24 @@ class EncoderDesign {
   int kernel(K k) const { return own_[static_cast<size_t>(k)]; }
 
   struct Core {
-    int a, b, c;                                       // FIFOs
-    Operand big, work, query, state, scales, row_max;  // buffers
+    int a, b, c;                                                     // FIFOs
+    Operand big, work, query, query_scales, state, scales, row_max;  // buffers
     int column, row;
   };
 
   void make_program(int column, int row) {
     const int w = worker(column, row);
-    auto buffer_of = [&](const char* name, int bytes) {
-      return buffer(b_.buffer(fmt::format("{}_{}_{}", name, column, row), w, bytes));
+    auto buffer_of = [&](const char* name, int bytes, int bank = -1) {
+      return buffer(b_.buffer(fmt::format("{}_{}_{}", name, column, row), w, bytes, bank));
     };
     Core core{};
     core.a = a_[at(row)], core.b = w_[at(column)], core.c = c_[at(w)], core.column = column, core.row = row;
-    core.big = buffer_of("big", 20480);     // sums; four float rows
-    core.work = buffer_of("work", 10304);   // attention's; a tile before it is quantised; LayerNorm's parameters
-    core.query = buffer_of("query", 5120);  // with its scales; four int8 rows
+    const int d = plan_.shape.d;
+    core.big = buffer_of("big", std::max(kAttentionSums * 4, 16 * d));  // sums; four float rows
+    // Attention's; a tile before it is quantised; LayerNorm's parameters.
+    core.work = buffer_of("work", std::max(kAttentionWork * 2, (2 * d + 16) * 4), d <= 1024 ? 1 : -1);
+    core.query = buffer_of("query", std::max(kObjectBytes, 4 * d));  // and four int8 rows
+    core.query_scales = buffer_of("query_scales", 256);
     core.state = buffer_of("state", 320);
     core.scales = buffer_of("scales", 256);
     core.row_max = buffer_of("row_max", 256);
@@ -169,22 +173,30 @@ class EncoderDesign {
   void attention(Program& p, const Core& k) {
     p.loop(parameter(kAttend));
     skip(p, k.b, literal(2 * k.row));
-    p.loop(2).acquire(k.b).call(kernel(K::copy_query), {object(k.b), k.query}, {counter()}).release(k.b).end();
+    p.loop(2)
+        .acquire(k.b)
+        .call(kernel(K::copy_query), {object(k.b), k.query, k.query_scales}, {counter()})
+        .release(k.b)
+        .end();
     skip(p, k.b, literal(2 * (rows_ - 1 - k.row)));
     p.call(named_["attention_begin_64x64"], {k.big, k.state}).acquire(k.c);
     p.loop(parameter(kKeyBlocks));
     p.loop(2).acquire(k.a).call(kernel(K::copy_value), {object(k.a), object(k.c)}, {counter()}).release(k.a).end();
-    p.acquire(k.a, 2);
-    p.call(kernel(K::attention_step), {k.query, object(k.a, 0), object(k.a, 1), object(k.c), k.big, k.state, k.work},
+    p.acquire(k.a).call(kernel(K::copy_scales), {object(k.a), k.scales}).release(k.a).acquire(k.a);
+    p.call(kernel(K::attention_step),
+           {k.query, k.query_scales, object(k.a), k.scales, object(k.c), k.big, k.state, k.work},
            {counter(), literal(plan_.shape.n_ctx)});
-    p.release(k.a, 2).end();
+    p.release(k.a).end();
     p.call(named_["zero_row_max_64"], {k.row_max});
     p.call(named_["attention_end_64x64"], {k.big, object(k.c), k.row_max}).release(k.c).end();
   }
 
   void norm(Program& p, const Core& k) {
     p.loop(parameter(kNorms)).loop(kNormObjects).acquire(k.b);
-    p.call(kernel(K::copy_parameters), {object(k.b), k.work}, {counter()}).release(k.b).end().end();
+    p.call(kernel(K::copy_parameters), {object(k.b), k.work}, {counter(), literal(plan_.shape.d)})
+        .release(k.b)
+        .end()
+        .end();
     const int objects = 2 * plan_.x_results();
     const Number width = parameter(kWidth);
     p.loop(parameter(kGroups));

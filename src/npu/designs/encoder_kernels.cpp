@@ -31,9 +31,11 @@ void gather_scales(const KernelCall& c) {
 }
 
 void copy_query(const KernelCall& c) {
-  std::memcpy(c.buffers[1] + c.numbers[0] * kObjectBytes, c.buffers[0], c.numbers[0] == 0 ? kObjectBytes : 256);
+  const bool scales = c.numbers[0] == 0;
+  std::memcpy(c.buffers[scales ? 2 : 1], c.buffers[0], scales ? 256 : kObjectBytes);
 }
-int64_t query_cycles(Generation, Numbers n) { return 20 + (n[0] == 0 ? kObjectBytes : 256) / 32; }
+int64_t query_cycles(Generation, Numbers n) { return 20 + (n[0] == 0 ? 256 : kObjectBytes) / 32; }
+void copy_scales(const KernelCall& c) { std::memcpy(c.buffers[1], c.buffers[0], 256); }
 
 void copy_value(const KernelCall& c) {
   std::memcpy(c.buffers[1] + c.numbers[0] * kObjectBytes, c.buffers[0], kObjectBytes);
@@ -41,9 +43,8 @@ void copy_value(const KernelCall& c) {
 
 int32_t valid_of(Numbers n) { return std::clamp(n[1] - 64 * n[0], 1, 64); }
 void step(const KernelCall& c) {
-  attention_step_64x64(as<int8_t>(c, 0), reinterpret_cast<const float*>(c.buffers[0] + kObjectBytes), as<int8_t>(c, 1),
-                       as<float>(c, 2), as<bfloat16>(c, 3), as<float>(c, 4), as<int32_t>(c, 5), as<int16_t>(c, 6),
-                       valid_of(c.numbers));
+  attention_step_64x64(as<int8_t>(c, 0), as<float>(c, 1), as<int8_t>(c, 2), as<float>(c, 3), as<bfloat16>(c, 4),
+                       as<float>(c, 5), as<int32_t>(c, 6), as<int16_t>(c, 7), valid_of(c.numbers));
 }
 int64_t step_cycles(Generation g, Numbers n) {
   const int32_t valid = valid_of(n);
@@ -55,8 +56,8 @@ void clear_first(const KernelCall& c) {
 }
 
 void quantise_head(const KernelCall& c) {
-  quantise_bf16_64x64(as<bfloat16>(c, 0), as<float>(c, 1), as<int8_t>(c, 2),
-                      reinterpret_cast<float*>(c.buffers[2] + kObjectBytes));
+  quantise_bf16_64x64(as<bfloat16>(c, 0), as<float>(c, 1), reinterpret_cast<int8_t*>(c.buffers[2] + kObjectBytes),
+                      as<float>(c, 2));
 }
 int64_t head_cycles(Generation g, Numbers) { return 10 + cycles_of("quantise_bf16_64x64", g); }
 
@@ -74,12 +75,11 @@ void add_rows(const KernelCall& c) {
   for (int i = 0; i < std::min(1024, 4 * c.numbers[1] - first); ++i) as<float>(c, 1)[first + i] += as<float>(c, 0)[i];
 }
 
-// Two vectors of LayerNorm and the reciprocal of the width; what is beyond is not copied.
-constexpr int kParameterBytes = (2 * 1280 + 16) * 4;
+// Two vectors and the reciprocal of the width; what is beyond is not copied.
 void copy_parameters(const KernelCall& c) {
   const int first = c.numbers[0] * kObjectBytes;
   std::memcpy(c.buffers[1] + first, c.buffers[0],
-              static_cast<size_t>(std::clamp(kParameterBytes - first, 0, kObjectBytes)));
+              static_cast<size_t>(std::clamp((2 * c.numbers[1] + 16) * 4 - first, 0, kObjectBytes)));
 }
 
 void send_rows(const KernelCall& c) {
@@ -130,6 +130,7 @@ constexpr std::string_view kObject = "encoder.o";
 constexpr KernelType kKernels[] = {
     {"gather_scales", kObject, gather_scales, copying<16 * 32 * 4>, 256},
     {"copy_query", kObject, copy_query, query_cycles, 256},
+    {"copy_scales", kObject, copy_scales, copying<256>, 256},
     {"copy_value", kObject, copy_value, copying<kObjectBytes>, 256},
     {"attention_step", kObject, step, step_cycles, 3328},
     {"clear_first", kObject, clear_first, copying<512>, 256},

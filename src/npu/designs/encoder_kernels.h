@@ -15,14 +15,16 @@ namespace shorthand::npu {
 
 enum class EncoderKernel : uint8_t {
   gather_scales,    // object, scales [64]
-  copy_query,       // object, query, index (0: tile, 1: scales)
+  copy_query,       // object, tile, scales, index (0: scales, 1: tile)
+  copy_scales,      // object, scales [64]
   copy_value,       // object, value, index (halves)
-  attention_step,   // query, key, key scales, value, sums, state, work; block, positions: 64 keys, padding masked
+  attention_step,   // query, its scales, key, its scales, value, sums, state, work; block, positions: 64 keys, padding
+                    // masked
   clear_first,      // bf16 tile; tile number, tiles in a row of blocks: its first row = 0 in the first row of blocks
-  quantise_head,    // bf16 tile, row_max, out: int8 tile, then its 64 scales
+  quantise_head,    // bf16 tile, row_max, out: 64 scales, and its int8 tile from the second object on
   rows_of,          // bf16 pieces, rows, index, width: eight pieces to four float rows
   add_rows,         // float object, rows, index, width: rows += object
-  copy_parameters,  // object, parameters, index: LayerNorm's
+  copy_parameters,  // object, parameters, index, width: LayerNorm's
   send_rows,        // rows, out, index, width
   send_quantised,   // q rows, scales, out, width: pieces, then the piece of scales
   absmax,           // bf16 pieces, state, index, width: the largest of each row over all objects
