@@ -15,6 +15,7 @@
 #include "npu/check.h"
 #include "npu/designs/registry.h"
 #include "npu/mlir/emit.h"
+#include "npu/mlir/insts.h"
 #include "npu/sim/simulate.h"
 #include "output.h"
 
@@ -256,6 +257,17 @@ Result<void> build(const Arguments& a) {
   return write_stdout(fmt::format("{}\n{}\n", mlir.string(), steps.string()));
 }
 
+Result<void> insts(const Arguments& a) {
+  const Chosen c = SHORTHAND_TRY(choose(a));
+  const npu::Placement placement = SHORTHAND_TRY(npu::check(c.built.design, c.device));
+  std::string bytes;
+  for (uint32_t word : SHORTHAND_TRY(npu::instructions(c.built.design, c.device, placement))) {
+    for (int i = 0; i < 4; ++i) bytes += static_cast<char>(word >> 8 * i);
+  }
+  if (a.output == "-") return write_stdout(bytes);
+  return write_file(a.output.empty() ? "insts.bin" : a.output, bytes);
+}
+
 void add_request(CLI::App& command, Arguments& a) {
   command.add_option("DESIGN", a.design, "A name of `shorthand npu list`")->required();
   command
@@ -312,6 +324,8 @@ void add_npu(CLI::App& app, int& status) {
       {"trace", "What every core and channel does when, for a trace viewer", trace, false, "File, or - [-]"},
       {"build", "Write the MLIR-AIE text and a Makefile that builds it", build, false,
        "Folder, or - for the text alone on standard output [npu-DESIGN]"},
+      {"insts", "Write the controller's instructions alone, for a configuration that is built already", insts, false,
+       "File, or - for standard output [insts.bin]"},
   };
   for (const Command& c : commands) {
     auto* command = npu->add_subcommand(c.name, c.what);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -98,6 +99,19 @@ TEST(Npu, BuildWritesTheTextAndItsSteps) {
   EXPECT_EQ(ran.status, 0) << ran.err;
   EXPECT_THAT(testing::contents(folder / "g/gemm.mlir"), HasSubstr("aie.device(npu2_2col) @gemm"));
   EXPECT_THAT(testing::contents(folder / "g/Makefile"), HasSubstr("aiecc --no-xchesscc"));
+}
+
+TEST(Npu, InstsWritesTheControllersWords) {
+  const testing::TemporaryFolder folder;
+  const std::string file = (folder / "i.bin").string();
+  const Ran ran = npu({"insts", "gemm", "--shape", "256x64x256", "-o", file});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  const std::string bytes = testing::contents(file);
+  ASSERT_GT(bytes.size(), 16u);
+  EXPECT_EQ(bytes.substr(0, 8), std::string("\x00\x01\x03\x06\x04\x01\x00\x00", 8));
+  uint32_t size = 0;
+  std::memcpy(&size, bytes.data() + 12, 4);
+  EXPECT_EQ(size, bytes.size());
 }
 
 TEST(Npu, ErrorsAreOneLineWithAWayOut) {

@@ -3,38 +3,11 @@
 #include <fmt/format.h>
 
 #include "npu/mlir/text.h"
-#include "npu/pattern.h"
 
 namespace shorthand::npu::mlir {
 namespace {
 
 size_t at(int index) { return static_cast<size_t>(index); }
-
-// A task's walk in the registers of a shim: three dimensions in the descriptor, and what the task does again.
-struct Walk {
-  Pattern dims;
-  int64_t elements = 0;  // of one go
-  int64_t again = 0;     // goes after the first
-};
-
-Walk walk_of(Pattern pattern) {
-  std::erase_if(pattern, [](const Dim& d) { return d.size == 1; });
-  if (pattern.empty()) pattern = {{1, 1}};
-  Walk w;
-  // The same go again and again is the queue's repeat, no dimension: strides of descriptors are at least 1.
-  if (pattern.size() > 1 && pattern[0].stride == 0) {
-    w.again = pattern[0].size - 1;
-    pattern.erase(pattern.begin());
-    w.elements = visits(pattern, 0);
-  } else if (pattern.size() == 4) {  // the iteration: the step of each repeat
-    w.again = pattern[0].size - 1;
-    w.elements = visits(pattern, 0) / pattern[0].size;
-  } else {
-    w.elements = visits(pattern, 0);
-  }
-  w.dims = std::move(pattern);
-  return w;
-}
 
 }  // namespace
 
@@ -65,7 +38,7 @@ Result<std::string> sequence_text(const Design& design, const Placement& placeme
       case Action::Op::start: {
         const auto h = at(a.host);
         const int ratio = design.fifos[at(a.fifo)].element_bytes / names.host_bytes[h];
-        const Walk w = walk_of(over_smaller(a.pattern, ratio));
+        const ShimWalk w = shim_walk(over_smaller(a.pattern, ratio), names.host_bytes[h]);
         std::string attributes;
         if (awaited[i]) attributes = "issue_token = true";
         if (w.again > 0)

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "npu/pattern.h"
+
 namespace shorthand::npu::mlir {
 namespace {
 
@@ -23,7 +25,42 @@ class Unique {
   std::set<std::string> taken_;
 };
 
+ShimWalk in_registers(Pattern pattern) {
+  ShimWalk w;
+  // The same go again and again is the queue's repeat, no dimension: strides of descriptors are at least 1.
+  if (pattern.size() > 1 && pattern[0].stride == 0) {
+    w.again = pattern[0].size - 1;
+    pattern.erase(pattern.begin());
+    w.elements = visits(pattern, 0);
+  } else if (pattern.size() == 4) {
+    w.iterates = true;
+    w.again = pattern[0].size - 1;
+    w.elements = visits(pattern, 0) / pattern[0].size;
+  } else {
+    w.elements = visits(pattern, 0);
+  }
+  w.dims = std::move(pattern);
+  return w;
+}
+
+// Of every dimension but the descriptor's outermost, which runs until the length is used up.
+bool wraps_fit(const ShimWalk& w, int element_bytes) {
+  constexpr int64_t kMost = 1023;
+  for (size_t i = w.iterates ? 2 : 1; i < w.dims.size(); ++i) {
+    const bool innermost = i + 1 == w.dims.size() && w.dims[i].stride == 1;
+    if ((innermost ? w.dims[i].size * element_bytes / 4 : w.dims[i].size) > kMost) return false;
+  }
+  return w.dims.size() <= 4;
+}
+
 }  // namespace
+
+ShimWalk shim_walk(Pattern pattern, int element_bytes) {
+  std::erase_if(pattern, [](const Dim& d) { return d.size == 1; });
+  if (pattern.empty()) pattern = {{1, 1}};
+  const ShimWalk written = in_registers(pattern);
+  return wraps_fit(written, element_bytes) ? written : in_registers(simplified(pattern, 0));
+}
 
 std::string identifier(std::string_view name) {
   std::string out;

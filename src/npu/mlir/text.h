@@ -27,6 +27,16 @@ std::string dims_text(const Pattern& pattern);
 // The same walk over elements `ratio` times smaller.
 Pattern over_smaller(const Pattern& pattern, int ratio);
 
+// A task's walk in the registers of a shim: three dimensions in the descriptor, and what the queue does again. Elements
+// of `element_bytes`; as the design wrote it, or in as few dimensions as it can be where only that fits.
+struct ShimWalk {
+  Pattern dims;
+  int64_t elements = 0;   // of one go
+  int64_t again = 0;      // goes after the first
+  bool iterates = false;  // the first of four dimensions: the step of each go
+};
+ShimWalk shim_walk(Pattern pattern, int element_bytes);
+
 // The symbols of everything that lies on the array: the design's names, each made unique.
 struct Names {
   std::vector<std::string> regions, locks;  // by index in the placement; "" for stacks
