@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "npu/check.h"
+#include "npu/designs/encoder.h"
 #include "npu/designs/gemm_i8.h"
 #include "npu/designs/memcpy.h"
 #include "npu/kernels/aie_kernels.h"
@@ -84,6 +85,21 @@ Result<BuiltDesign> copy(const Device& device, const DesignRequest&) {
   return built;
 }
 
+// Multiply-accumulates of the encoder: convolutions over three frames, a layer's six products and its attention.
+Result<BuiltDesign> layers(const Device& device, const DesignRequest& request, int count) {
+  const EncoderSizes& m = request.model;
+  const EncoderShape shape{m.mels, m.positions, m.width, m.heads, count};
+  const double d = m.width, t = m.positions;
+  BuiltDesign built;
+  built.design = SHORTHAND_TRY(encoder_design(device, shape, {request.buffers}));
+  built.operations = 2 * (2 * t * 3 * m.mels * d + t * 3 * d * d + count * (12 * d * d * t + 2 * t * t * d));
+  built.shape = fmt::format("{} layer{} of {}, {} heads, {} positions, {} mels", count, count == 1 ? "" : "s", m.width,
+                            m.heads, m.positions, m.mels);
+  return built;
+}
+Result<BuiltDesign> encoder(const Device& device, const DesignRequest& r) { return layers(device, r, r.model.layers); }
+Result<BuiltDesign> layer(const Device& device, const DesignRequest& r) { return layers(device, r, 1); }
+
 constexpr std::array kEntries = {
     DesignEntry{"gemm", "int8 product into int32 on the whole array: weights packed in tiles of 64", gemm},
     DesignEntry{"gemm-unpacked", "the same with weights row by row, A read again for every block of columns",
@@ -91,6 +107,8 @@ constexpr std::array kEntries = {
     DesignEntry{"gemm-32", "unpacked in tiles of 32", gemm_32},
     DesignEntry{"gemm-16", "unpacked in tiles of 16", gemm_16},
     DesignEntry{"gemm-stock", "unpacked, with the loop of mlir-aie's example kernels", gemm_stock},
+    DesignEntry{"encoder", "the whole encoder in one launch: convolutions, layers, the last LayerNorm", encoder},
+    DesignEntry{"layer", "the same with one layer", layer},
     DesignEntry{"memcpy", "memory to memory through the memory tiles", copy},
 };
 

@@ -220,6 +220,7 @@ TEST(Insts, EveryDesignsTransfersVisitWhatItSays) {
   for (const char* name : {"npu1", "npu1_1col", "npu2"}) {
     const Device device = *find_device(name);
     DesignRequest request;
+    request.model.layers = 1;
     request.m = 300, request.n = 600, request.k = 150;
     for (const DesignEntry& e : design_entries()) {
       SCOPED_TRACE(fmt::format("{} on {}", e.name, name));
