@@ -85,7 +85,7 @@ class EncoderDesign {
       b_.from_host(a_in_.back(), column);
       std::vector<int> parts, offsets;
       for (int i = 0; i < share_; ++i) {
-        a_.push_back(fifo(fmt::format("a{}", f * share_ + i), kTileWords, depth_ + (plan_.shape.d <= 1024)));
+        a_.push_back(fifo(fmt::format("a{}", f * share_ + i), kTileWords, depth_));
         for (int c = 0; c < columns_; ++c) b_.to_worker(a_.back(), worker(c, f * share_ + i));
         parts.push_back(a_.back());
         offsets.push_back(i * kTileWords);
@@ -111,9 +111,8 @@ class EncoderDesign {
   }
 
   void make_kernels() {
-    for (const char* name :
-         {"zero_i32_64x64", "matmul_i8_64x64x64", "zero_row_max_64", "epilogue_bf16_64x64", "epilogue_gelu_bf16_64x64",
-          "attention_begin_64x64", "attention_end_64x64", "layer_norm_i8"}) {
+    for (const char* name : {"zero_i32_64x64", "matmul_i8_64x64x64", "zero_row_max_64", "epilogue_bf16_64x64",
+                             "epilogue_gelu_bf16_64x64", "attention_end_64x64", "layer_norm_i8"}) {
       named_[name] = b_.kernel(*find_aie_kernel(name));
     }
     for (int k = 0; k <= static_cast<int>(K::send_scales); ++k) {
@@ -130,15 +129,15 @@ class EncoderDesign {
 
   void make_program(int column, int row) {
     const int w = worker(column, row);
-    auto buffer_of = [&](const char* name, int bytes, int bank = -1) {
-      return buffer(b_.buffer(fmt::format("{}_{}_{}", name, column, row), w, bytes, bank));
+    auto buffer_of = [&](const char* name, int bytes) {
+      return buffer(b_.buffer(fmt::format("{}_{}_{}", name, column, row), w, bytes));
     };
     Core core{};
     core.a = a_[at(row)], core.b = w_[at(column)], core.c = c_[at(w)], core.column = column, core.row = row;
     const int d = plan_.shape.d;
-    core.big = buffer_of("big", std::max(kAttentionSums * 4, 16 * d));  // sums; four float rows
+    core.big = buffer_of("big", std::max((kAttentionSums + kAttentionState) * 4, 16 * d));  // sums; four float rows
     // Attention's; a tile before it is quantised; LayerNorm's parameters.
-    core.work = buffer_of("work", std::max(kAttentionWork * 2, (2 * d + 16) * 4), d <= 1024 ? 1 : -1);
+    core.work = buffer_of("work", std::max(kAttentionWork * 2, (2 * d + 16) * 4));
     core.query = buffer_of("query", std::max(kObjectBytes, 4 * d));  // and four int8 rows
     core.query_scales = buffer_of("query_scales", 256);
     core.state = buffer_of("state", 320);
@@ -179,12 +178,11 @@ class EncoderDesign {
         .release(k.b)
         .end();
     skip(p, k.b, literal(2 * (rows_ - 1 - k.row)));
-    p.call(named_["attention_begin_64x64"], {k.big, k.state}).acquire(k.c);
+    p.call(kernel(K::attention_begin), {k.big}).acquire(k.c);
     p.loop(parameter(kKeyBlocks));
     p.loop(2).acquire(k.a).call(kernel(K::copy_value), {object(k.a), object(k.c)}, {counter()}).release(k.a).end();
     p.acquire(k.a).call(kernel(K::copy_scales), {object(k.a), k.scales}).release(k.a).acquire(k.a);
-    p.call(kernel(K::attention_step),
-           {k.query, k.query_scales, object(k.a), k.scales, object(k.c), k.big, k.state, k.work},
+    p.call(kernel(K::attention_step), {k.query, k.query_scales, object(k.a), k.scales, object(k.c), k.big, k.work},
            {counter(), literal(plan_.shape.n_ctx)});
     p.release(k.a).end();
     p.call(named_["zero_row_max_64"], {k.row_max});

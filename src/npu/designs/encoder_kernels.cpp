@@ -41,10 +41,15 @@ void copy_value(const KernelCall& c) {
   std::memcpy(c.buffers[1] + c.numbers[0] * kObjectBytes, c.buffers[0], kObjectBytes);
 }
 
+// Where the state of an online softmax lies: behind its sums.
+int32_t* state_of(const KernelCall& c, int buffer) { return as<int32_t>(c, buffer) + kAttentionSums; }
+void begin(const KernelCall& c) { attention_begin_64x64(as<float>(c, 0), state_of(c, 0)); }
+int64_t begin_cycles(Generation g, Numbers) { return 10 + cycles_of("attention_begin_64x64", g); }
+
 int32_t valid_of(Numbers n) { return std::clamp(n[1] - 64 * n[0], 1, 64); }
 void step(const KernelCall& c) {
   attention_step_64x64(as<int8_t>(c, 0), as<float>(c, 1), as<int8_t>(c, 2), as<float>(c, 3), as<bfloat16>(c, 4),
-                       as<float>(c, 5), as<int32_t>(c, 6), as<int16_t>(c, 7), valid_of(c.numbers));
+                       as<float>(c, 5), state_of(c, 5), as<int16_t>(c, 6), valid_of(c.numbers));
 }
 int64_t step_cycles(Generation g, Numbers n) {
   const int32_t valid = valid_of(n);
@@ -132,6 +137,7 @@ constexpr KernelType kKernels[] = {
     {"copy_query", kObject, copy_query, query_cycles, 256},
     {"copy_scales", kObject, copy_scales, copying<256>, 256},
     {"copy_value", kObject, copy_value, copying<kObjectBytes>, 256},
+    {"attention_begin", kObject, begin, begin_cycles, 256},
     {"attention_step", kObject, step, step_cycles, 3328},
     {"clear_first", kObject, clear_first, copying<512>, 256},
     {"quantise_head", kObject, quantise_head, head_cycles, 2048},
