@@ -20,7 +20,7 @@ enum class EncoderKernel : uint8_t {
   copy_value,       // object, value, index (halves)
   attention_begin,  // sums and, behind them, the state
   attention_step,   // query, its scales, key, its scales, value, sums and state, work; block, positions: 64 keys,
-                   // padding masked
+                    // padding masked
   clear_first,      // bf16 tile; tile number, tiles in a row of blocks: its first row = 0 in the first row of blocks
   quantise_head,    // bf16 tile, row_max, out: 64 scales, and its int8 tile from the second object on
   rows_of,          // bf16 pieces, rows, index, width: eight pieces to four float rows
