@@ -116,7 +116,6 @@ TEST(Child, IsTimedAndHeard) {
   EXPECT_EQ(done->out, "heard\n");
   EXPECT_EQ(done->err, "complaint\n");
   EXPECT_GE(done->wall_ms, 50);
-  EXPECT_GT(done->peak_rss_bytes, 100000u);
 }
 
 TEST(Child, ManyLinesDoNotBlockIt) {

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <spawn.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -86,10 +85,8 @@ Result<Finished> run_child(const std::vector<std::string>& command, double limit
     if (streams[1].revents && !drain(err.read_end, finished.err)) streams[1].fd = -1;
   }
   int status = 0;
-  rusage usage{};
-  while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR) continue;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
   finished.wall_ms = watch.elapsed_ms();
-  finished.peak_rss_bytes = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
   finished.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   if (late) return io_error(fmt::format("{}: had not ended after {:.0f} s", command[0], limit_s));
   return finished;

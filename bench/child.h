@@ -13,7 +13,6 @@ namespace shorthand::bench {
 struct Finished {
   int status = 0;  // exit status, or 128 + the signal
   double wall_ms = 0;
-  uint64_t peak_rss_bytes = 0;
   std::string out, err;  // the ends of both streams, 1 MiB at the most
 };
 

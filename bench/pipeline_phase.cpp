@@ -63,7 +63,7 @@ Result<void> run_case(Bench& bench, const RandomModelFiles& model, const std::st
                         fmt::format("{} ({})", cell(decode), share(decode_roof, decode)),
                         cell(median_of([](const WholeRun& r) { return r.stats["first_text_ms"].get<double>(); })),
                         fmt::format("{:.0f}", median_of([](const WholeRun& r) {
-                                                return static_cast<double>(r.finished.peak_rss_bytes);
+                                                return r.stats["peak_rss_bytes"].get<double>();
                                               }) / 1048576)});
   Json row{{"model", size},
            {"audio_s", c.seconds},

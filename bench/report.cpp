@@ -164,7 +164,7 @@ Result<void> write_report(const Report& report, const std::filesystem::path& fol
   if (failure) return io_error(fmt::format("{}: cannot make this folder: {}", folder.string(), failure.message()));
   SHORTHAND_TRY(write_file(folder / "LATEST.md", as_markdown(report)));
   SHORTHAND_TRY(
-      write_file(folder / "LATEST.json", as_json(report).dump(1, ' ', false, Json::error_handler_t::replace) + "\n"));
+      write_file(folder / "LATEST.json", as_json(report).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"));
   return write_file(folder / "LATEST.html", as_html(report));
 }
 

@@ -19,11 +19,11 @@ double Samples::quantile(double q) const {
 double Samples::spread() const { return median() > 0 ? (quantile(0.75) - quantile(0.25)) / 2 / median() : 0; }
 
 Samples measure(FunctionRef<void()> body, const Patience& patience) {
-  constexpr double kShortestMs = 0.02;
   for (int i = 0; i < patience.warm_up; ++i) body();
   const Stopwatch once;
   body();
-  const int repeats = std::clamp(static_cast<int>(std::ceil(kShortestMs / std::max(once.elapsed_ms(), 1e-5))), 1, 2000);
+  const double shortest_ms = patience.budget_ms / patience.at_most;
+  const int repeats = static_cast<int>(std::ceil(shortest_ms / std::max(once.elapsed_ms(), 1e-4)));
   Samples samples;
   const Stopwatch all;
   while (static_cast<int>(samples.ms.size()) < patience.at_most &&

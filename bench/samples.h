@@ -24,10 +24,11 @@ struct Patience {
   int warm_up = 2;         // runs that do not count
   int at_least = 5;        // runs that do
   double budget_ms = 300;  // more of them until so much time is spent
-  int at_most = 2000;
+  int at_most = 200;
 };
 
-// Calls body() as `patience` says. Work shorter than 20 us is repeated within a sample, and the sample is the mean.
+// Calls body() as `patience` says. Work that would give more samples than `at_most` within the budget
+// is repeated within a sample, and the sample is the mean.
 Samples measure(FunctionRef<void()> body, const Patience& patience = {});
 
 }  // namespace shorthand::bench

@@ -2,8 +2,9 @@
 #include "stats.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/file.h"
@@ -39,10 +40,13 @@ Result<Json> model_facts(const Compute& compute, const std::string& path) {
   return model;
 }
 
+// Of this program alone: getrusage() would count what the program that started it held at that moment, too.
 uint64_t peak_rss_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return std::strtoull(line.c_str() + 6, nullptr, 10) * 1024;
+  }
+  return 0;
 }
 
 }  // namespace
