@@ -38,6 +38,8 @@ enum Parameter : int {
   kInputs,      // objects of bfloat16 pieces in four rows
   kSkipBefore,  // those of the cores to the west
   kSkipAfter,   // and to the east
+  kKept,        // 1: four rows fit the core and are read once
+  kAgain,       // 1: they do not, and come again down the column
   kFull,        // results of four inputs
   kRest,        // inputs of the last result
   kWidth,
@@ -71,6 +73,8 @@ class EncoderDesign {
   }
 
  private:
+  // Sums; four float rows; four bfloat16 rows that are quantised.
+  int big_bytes() const { return std::max((kAttentionSums + kAttentionState) * 4, 16 * plan_.shape.d); }
   int worker(int column, int row) const { return column * rows_ + row; }
   int fifo(std::string name, int words, int depth) {
     Fifo f;
@@ -135,7 +139,7 @@ class EncoderDesign {
     Core core{};
     core.a = a_[at(row)], core.b = w_[at(column)], core.c = c_[at(w)], core.column = column, core.row = row;
     const int d = plan_.shape.d;
-    core.big = buffer_of("big", std::max((kAttentionSums + kAttentionState) * 4, 16 * d));  // sums; four float rows
+    core.big = buffer_of("big", big_bytes());
     // Attention's; a tile before it is quantised; LayerNorm's parameters.
     core.work = buffer_of("work", std::max(kAttentionWork * 2, (2 * d + 16) * 4));
     core.query = buffer_of("query", std::max(kObjectBytes, 4 * d));  // and four int8 rows
@@ -216,14 +220,26 @@ class EncoderDesign {
     p.acquire(k.c).call(kernel(K::send_quantised), {k.query, k.scales, object(k.c)}, {width}).release(k.c).end();
   }
 
-  // Every group comes twice: along the row for its largest elements, down the column to be quantised.
+  // A group that fits stays between its largest elements and its quantisation; a wider one comes twice, along the row
+  // and down the column.
   void quantise(Program& p, const Core& k) {
     const Number inputs = parameter(kInputs);
     p.loop(parameter(kQuantise));
     skip(p, k.a, parameter(kSkipBefore));
     p.loop(inputs).acquire(k.a);
-    p.call(kernel(K::absmax), {object(k.a), k.state}, {counter(), parameter(kWidth)}).release(k.a).end();
+    p.call(kernel(K::absmax), {object(k.a), k.state}, {counter(), parameter(kWidth)});
+    p.loop(parameter(kKept)).call(kernel(K::keep_pieces), {object(k.a), k.big}, {counter(1)}).end();
+    p.release(k.a).end();
     skip(p, k.a, parameter(kSkipAfter));
+    auto kept = [&](Number trips, Number result) {
+      p.loop(trips).call(kernel(K::quantise_kept), {k.big, k.state, object(k.c)}, {counter(), result}).end();
+    };
+    p.loop(parameter(kKept)).loop(parameter(kFull)).acquire(k.c);
+    kept(literal(4), counter(1));
+    p.release(k.c).end().acquire(k.c);
+    kept(parameter(kRest), parameter(kFull));
+    p.call(kernel(K::send_scales), {k.state, object(k.c)}, {parameter(kWidth)}).release(k.c).end();
+    p.loop(parameter(kAgain));
     auto skip_rows = [&](int rows) {
       p.loop(rows);
       skip(p, k.b, inputs);
@@ -240,7 +256,7 @@ class EncoderDesign {
     pieces(parameter(kRest));
     p.call(kernel(K::send_scales), {k.state, object(k.c)}, {parameter(kWidth)}).release(k.c);
     skip_rows(rows_ - 1 - k.row);
-    p.end();
+    p.end().end();
   }
 
   // The runtime sequence. At most four tasks of a FIFO are in flight, so that the shims' descriptors suffice; what a
@@ -397,14 +413,21 @@ class EncoderDesign {
 
   void run_quantise(int64_t from, int slots, int width) {
     const int inputs = plan_.pieces_objects(width);
-    begin({{kQuantise, plan_.steps()}, {kInputs, inputs}, {kFull, inputs / 4}, {kRest, inputs % 4}, {kWidth, width}},
+    const bool kept = inputs * kObjectBytes <= big_bytes();
+    begin({{kQuantise, plan_.steps()},
+           {kKept, kept},
+           {kAgain, !kept},
+           {kInputs, inputs},
+           {kFull, inputs / 4},
+           {kRest, inputs % 4},
+           {kWidth, width}},
           inputs);
     for (int step = 0; step < plan_.steps(); ++step) {
       for (int i = 0; i < plan_.quantised_results(width); ++i) take_pieces(step, width, 32 * i);
       send_pieces(step, from, slots, inputs);
       const int m = step / (16 / columns_), first = step % (16 / columns_) * columns_;
       const int64_t block = int64_t{slots} * kResultWords;
-      for (int c = 0; c < columns_; ++c) {
+      for (int c = 0; !kept && c < columns_; ++c) {
         task(w_in_[at(c)], state_, from + int64_t{m} * rows_ * block + (first + c) * 128,
              {{rows_, block}, {8 * inputs, kResultWords}, {128, 1}});
       }

@@ -111,16 +111,21 @@ void absmax(const KernelCall& c) {
     m = std::max(m, std::fabs(static_cast<float>(as<bfloat16>(c, 0)[i])));
   }
 }
-void quantise_pieces(const KernelCall& c) {
+void keep_pieces(const KernelCall& c) {
+  std::memcpy(c.buffers[1] + c.numbers[0] * kObjectBytes, c.buffers[0], kObjectBytes);
+}
+void to_pieces(const KernelCall& c, const bfloat16* in) {
   const auto* most = as<float>(c, 1);
   float inverse[4];
   for (int r = 0; r < 4; ++r) inverse[r] = most[r] > 0 ? 127.0f / most[r] : 0.0f;
   int8_t* out = as<int8_t>(c, 2) + c.numbers[0] * 2048;
   for (int i = 0; i < 2048; ++i) {
-    const float q = std::nearbyint(static_cast<float>(as<bfloat16>(c, 0)[i]) * inverse[i % 32 / 8]);
+    const float q = std::nearbyint(static_cast<float>(in[i]) * inverse[i % 32 / 8]);
     out[i] = static_cast<int8_t>(std::clamp(q, -127.0f, 127.0f));
   }
 }
+void quantise_pieces(const KernelCall& c) { to_pieces(c, as<bfloat16>(c, 0)); }
+void quantise_kept(const KernelCall& c) { to_pieces(c, as<bfloat16>(c, 0) + (4 * c.numbers[1] + c.numbers[0]) * 2048); }
 // Thirty-two elements: two loads, an absolute value and a maximum each; a product, a shift-round and half a store.
 int64_t absmax_cycles(Generation, Numbers) { return 40 + 64 * 4; }
 int64_t pieces_cycles(Generation, Numbers) { return 140 + 64 * 8; }
@@ -147,6 +152,8 @@ constexpr KernelType kKernels[] = {
     {"send_rows", kObject, send_rows, copying<kResultBytes>, 256},
     {"send_quantised", kObject, send_quantised, send_quantised_cycles, 256},
     {"absmax_pieces", kObject, absmax, absmax_cycles, 256},
+    {"keep_pieces", kObject, keep_pieces, copying<kObjectBytes>, 256},
+    {"quantise_kept", kObject, quantise_kept, pieces_cycles, 256},
     {"quantise_pieces", kObject, quantise_pieces, pieces_cycles, 256},
     {"send_scales", kObject, send_scales, copying<128>, 256},
 };

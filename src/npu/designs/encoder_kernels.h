@@ -29,6 +29,8 @@ enum class EncoderKernel : uint8_t {
   send_rows,        // rows, out, index, width
   send_quantised,   // q rows, scales, out, width: pieces, then the piece of scales
   absmax,           // bf16 pieces, state, index, width: the largest of each row over all objects
+  keep_pieces,      // bf16 pieces, rows, index
+  quantise_kept,    // rows, state, out, index, result: eight pieces of int8 of those that were kept
   quantise_pieces,  // bf16 pieces, state, out, index: eight pieces of int8
   send_scales,      // state, out, width: the piece of scales, at its place in the last of the objects
 };
