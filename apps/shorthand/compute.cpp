@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <filesystem>
 
 #include "base/clock.h"
@@ -24,12 +23,24 @@ Result<Isa> resolve_isa(const std::string& name) {
   return isa;
 }
 
-Result<void> check_device(const std::string& device) {
-  if (device == "cpu" || device == "auto") return {};
-  constexpr std::array<std::string_view, 4> kLater = {"npu", "npu-sim", "npu-sim:npu1", "npu-sim:npu2"};
-  for (std::string_view later : kLater) {
-    if (device == later)
-      return unsupported(fmt::format("--device {}: this build runs on the CPU only; --device cpu runs now", device));
+// The simulated array that `device` names; empty for the CPU, which is what "auto" chooses until a device has been
+// proven.
+Result<std::string> resolve_device(const std::string& device) {
+  if (device == "cpu" || device == "auto") return std::string();
+  if (device == "npu-sim" || device == "npu-sim:npu1") return std::string("npu1");
+  if (device == "npu-sim:npu2") return std::string("npu2");
+  if (device == "npu") {
+    constexpr const char* kNode = "/dev/accel/accel0";
+    if (!std::filesystem::exists(kNode)) {
+      return unsupported(
+          fmt::format("--device npu: no AMD NPU found (no {}). `shorthand devices` shows what this machine has; "
+                      "--device cpu runs now, npu-sim simulates one",
+                      kNode));
+    }
+    return unsupported(
+        fmt::format("--device npu: there is a device at {}, but this build has no XRT plugin to drive it; --device cpu "
+                    "runs now, npu-sim simulates one",
+                    kNode));
   }
   return usage_error(
       fmt::format("unknown device '{}'; give auto, cpu, npu, npu-sim, npu-sim:npu1 or npu-sim:npu2", device));
@@ -60,12 +71,13 @@ void add_compute_options(CLI::App& command, ComputeOptions& o) {
 }
 
 Result<std::unique_ptr<Compute>> open_compute(const ComputeOptions& options) {
-  SHORTHAND_TRY(check_device(options.device));
+  const std::string array = SHORTHAND_TRY(resolve_device(options.device));
   const Isa isa = SHORTHAND_TRY(resolve_isa(options.isa));
   const ComputeType type = SHORTHAND_TRY(parse_compute_type(options.compute_type));
   auto compute =
       std::make_unique<Compute>(choose_kernels(isa), options.threads > 0 ? options.threads : physical_cores());
 
+  compute->array = array;
   const Stopwatch loading;
   compute->builtin =
       options.model.empty() || (options.model == kBuiltinName && !std::filesystem::exists(options.model));

@@ -29,11 +29,16 @@ struct Compute {
   ThreadPool pool;
   std::shared_ptr<const Model> model;
   bool builtin = false;
+  std::string array;  // the simulated one that the encoder runs on; empty = the CPU
   double load_ms = 0;
 
   Compute(Kernels k, int threads) : kernels(k), pool(threads) {}
   Context context() { return {&kernels, &pool}; }
-  std::unique_ptr<Backend> backend() { return make_cpu_backend(model->weights(), context()); }
+  // Errors: a model that the array cannot hold.
+  Result<std::unique_ptr<Backend>> backend() {
+    if (array.empty()) return make_cpu_backend(model->weights(), context());
+    return make_npu_sim_backend(model->weights(), array);
+  }
 };
 
 // Errors: an unknown or missing device, instruction set or model; a model that cannot be read.

@@ -74,7 +74,8 @@ Result<void> dump(const Arguments& a) {
 
   const AlignedBuffer<float> mel = SHORTHAND_TRY(window_mel(*compute, a));
   EncoderOutput encoded(c);
-  SHORTHAND_TRY(compute->backend()->encode(mel.span(), encoded));
+  const std::unique_ptr<Backend> backend = SHORTHAND_TRY(compute->backend());
+  SHORTHAND_TRY(backend->encode(mel.span(), encoded));
   Decoder decoder(compute->model->weights(), compute->context(), 1, 1);
   decoder.set_audio(0, encoded);
   std::vector<int32_t> tokens;

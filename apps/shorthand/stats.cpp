@@ -18,7 +18,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json stage(const RanOn& ran_on, double ms) {
-  return {{"device", ran_on.device}, {"isa", ran_on.isa}, {"simulated", ran_on.simulated}, {"ms", ms}};
+  Json out{{"device", ran_on.device}, {"isa", ran_on.isa}, {"simulated", ran_on.simulated}, {"ms", ms}};
+  if (ran_on.simulated) out["array_ms"] = ran_on.array_ms;  // simulated, not measured
+  return out;
 }
 
 Result<Json> model_facts(const Compute& compute, const std::string& path) {

@@ -241,9 +241,17 @@ int run(const Arguments& a) {
                "`shorthand models pull base.en`, then -m base.en\n");
   }
 
+  auto backend = (*compute)->backend();
+  if (!backend) return complain(backend.error()), status_of(backend.error());
+  if (!(*compute)->array.empty() && !a.quiet) {
+    fmt::print(stderr,
+               "shorthand: the encoder runs on a simulated {} array, not on a device: seconds to minutes a window\n",
+               (*compute)->array);
+  }
+
   std::signal(SIGINT, request_stop);
   std::signal(SIGTERM, request_stop);
-  Transcriber transcriber((*compute)->model, (*compute)->builtin, (*compute)->context(), (*compute)->backend());
+  Transcriber transcriber((*compute)->model, (*compute)->builtin, (*compute)->context(), std::move(*backend));
   RunStats stats;
   int status = kDone;
   const Stopwatch clock;
@@ -267,7 +275,11 @@ int run(const Arguments& a) {
   stats.total_ms = clock.elapsed_ms();
   if (a.verbose && !a.quiet && stats.sum.audio_s > 0) {
     fmt::print(stderr, "shorthand: {:.1f} s of sound in {:.2f} s, {:.1f}x realtime, on {}\n", stats.sum.audio_s,
-               stats.total_ms / 1000, stats.sum.audio_s / (stats.total_ms / 1000), stats.sum.encoded_on.isa);
+               stats.total_ms / 1000, stats.sum.audio_s / (stats.total_ms / 1000), stats.sum.decoded_on.isa);
+  }
+  if (const RanOn& on = stats.sum.encoded_on; on.simulated && !a.quiet) {
+    fmt::print(stderr, "shorthand: {} windows encoded on {}; simulated time of the array {:.1f} ms\n",
+               stats.sum.windows, on.device, on.array_ms);
   }
   if (!a.stats.empty()) {
     if (const auto written = write_stats(a.stats, stats, **compute, a.compute.model); !written) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "model/encoder.h"
@@ -16,6 +17,7 @@ struct RanOn {
   std::string device = "cpu";  // "cpu", "npu", "npu-sim:npu1", ...
   std::string isa;             // the rung of the CPU; empty elsewhere
   bool simulated = false;
+  double array_ms = 0;  // of a simulated array: what it would have taken, launches included, for all windows so far
 };
 
 class Backend {
@@ -28,5 +30,9 @@ class Backend {
 
 // `weights` and what `context` points to outlive the backend.
 std::unique_ptr<Backend> make_cpu_backend(const Weights& weights, const Context& context);
+
+// The encoder as one design on the simulated array `array` ("npu1", "npu2"), one window a launch: seconds to
+// minutes of work for each. Errors: float32 weights, a shape that the array cannot hold. `weights` may go.
+Result<std::unique_ptr<Backend>> make_npu_sim_backend(const Weights& weights, std::string_view array);
 
 }  // namespace shorthand

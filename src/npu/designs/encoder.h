@@ -67,8 +67,19 @@ struct EncoderRun {
   SimReport report;
 };
 
-// `mel` float [n_mels, 2 n_ctx]. With SimOptions::timing_only neither it nor the weights are read, and output is empty.
-Result<EncoderRun> run_encoder(const Device& device, const EncoderShape& shape, const EncoderOptions& options,
-                               const EncoderWeights& weights, std::span<const float> mel, const SimOptions& sim);
+// Everything that does not change from one window to the next.
+struct PreparedEncoder {
+  Device device;
+  EncoderShape shape;
+  Design design;
+  std::vector<std::byte> weights;  // of pack_encoder(); empty for times alone
+  std::vector<float> positions;
+};
+Result<PreparedEncoder> prepare_encoder(const Device& device, const EncoderShape& shape, const EncoderOptions& options,
+                                        const EncoderWeights& weights);
+
+// One window: `mel` float [2 n_ctx, n_mels], a row a frame. With SimOptions::timing_only it is not read, and output is
+// empty.
+Result<EncoderRun> run_encoder(const PreparedEncoder& encoder, std::span<const float> mel, const SimOptions& sim);
 
 }  // namespace shorthand::npu

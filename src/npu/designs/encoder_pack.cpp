@@ -67,7 +67,7 @@ void lay_out_frames(const EncoderPlan& plan, std::span<const float> mel, std::by
       for (int k = 0; k < 3 * mels; ++k) {
         const int frame = 2 * t + tap - 1 + k / mels - 1;
         if (frame < 0 || frame >= count) continue;
-        const bfloat16 v(mel[at(k % mels) * at(count) + at(frame)]);
+        const bfloat16 v(mel[at(frame) * at(mels) + at(k % mels)]);
         const int64_t tile = (int64_t{tap} * plan.blocks + t / 64) * plan.frames_slots + k / 64;
         std::memcpy(state + (plan.frames + tile * kResultWords) * 4 + block_offset(t % 64, k % 64, 64, 4, 8) * 2, &v,
                     2);
@@ -171,24 +171,33 @@ Result<std::vector<std::byte>> pack_encoder(const Device& device, const EncoderS
   return p.take();
 }
 
-Result<EncoderRun> run_encoder(const Device& device, const EncoderShape& shape, const EncoderOptions& options,
-                               const EncoderWeights& weights, std::span<const float> mel, const SimOptions& sim) {
-  const Design design = SHORTHAND_TRY(encoder_design(device, shape, options));
+Result<PreparedEncoder> prepare_encoder(const Device& device, const EncoderShape& shape, const EncoderOptions& options,
+                                        const EncoderWeights& weights) {
+  PreparedEncoder encoder{device, shape, {}, {}, {weights.positions.begin(), weights.positions.end()}};
+  encoder.design = SHORTHAND_TRY(encoder_design(device, shape, options));
+  const size_t want = at(shape.n_ctx) * at(shape.d);
+  if (encoder.positions.size() != want) {
+    return usage_error(fmt::format("encoder: {} numbers of positions, {} are wanted; give a row of {} for each of {}",
+                                   encoder.positions.size(), want, shape.d, shape.n_ctx));
+  }
+  encoder.weights = SHORTHAND_TRY(pack_encoder(device, shape, weights));
+  return encoder;
+}
+
+Result<EncoderRun> run_encoder(const PreparedEncoder& encoder, std::span<const float> mel, const SimOptions& sim) {
+  const EncoderShape& shape = encoder.shape;
   EncoderRun run;
   if (sim.timing_only) {
-    run.report = SHORTHAND_TRY(simulate(design, device, sim, {}));
+    run.report = SHORTHAND_TRY(simulate(encoder.design, encoder.device, sim, {}));
     return run;
   }
-  const EncoderPlan plan(device, shape);
+  const EncoderPlan plan(encoder.device, shape);
   const int d = shape.d;
-  if (mel.size() != at(2 * shape.n_ctx) * at(shape.n_mels) || weights.positions.size() != at(shape.n_ctx) * at(d)) {
-    return usage_error(
-        fmt::format("encoder: {} numbers of mel and {} of positions; {} frames of {} and {} rows of {} are "
-                    "wanted",
-                    mel.size(), weights.positions.size(), 2 * shape.n_ctx, shape.n_mels, shape.n_ctx, d));
+  if (mel.size() != at(2 * shape.n_ctx) * at(shape.n_mels)) {
+    return usage_error(fmt::format("encoder: {} numbers of mel; {} frames of {} are wanted", mel.size(),
+                                   2 * shape.n_ctx, shape.n_mels));
   }
-  std::vector<std::byte> packed = SHORTHAND_TRY(pack_encoder(device, shape, weights));
-  std::vector<std::byte> state(at(plan.state_words) * 4);
+  std::vector<std::byte> weights = encoder.weights, state(at(plan.state_words) * 4);
   auto each_row = [&](auto&& copy) {  // rows of four lie one after the other, cut where an object ends
     for (int r = 0; r < shape.n_ctx; ++r) {
       const int block = r / 64, group = r % 64 / 4;
@@ -200,11 +209,11 @@ Result<EncoderRun> run_encoder(const Device& device, const EncoderShape& shape, 
       }
     }
   };
-  each_row([&](std::byte* p, size_t i) { std::memcpy(p, &weights.positions[i], 4); });
+  each_row([&](std::byte* p, size_t i) { std::memcpy(p, &encoder.positions[i], 4); });
   lay_out_frames(plan, mel, state.data());
-  const std::span<std::byte> host[] = {packed, state};
-  run.report = SHORTHAND_TRY(simulate(design, device, sim, host));
-  run.output.resize(weights.positions.size());
+  const std::span<std::byte> host[] = {weights, state};
+  run.report = SHORTHAND_TRY(simulate(encoder.design, encoder.device, sim, host));
+  run.output.resize(encoder.positions.size());
   each_row([&](const std::byte* p, size_t i) { std::memcpy(&run.output[i], p, 4); });
   return run;
 }

@@ -138,12 +138,14 @@ TEST_P(EncoderTest, IsTheFormulas) {
                      l.mlp1.view(), l.mlp2.view()});
   }
   const EncoderWeights weights{conv1.view(), conv2.view(), positions, views, last.view()};
-  const Result<EncoderRun> got = run_encoder(device, s, {}, weights, mel, {});
+  const Result<PreparedEncoder> encoder = prepare_encoder(device, s, {}, weights);
+  ASSERT_TRUE(encoder.ok()) << encoder.error().message;
+  const Result<EncoderRun> got = run_encoder(*encoder, mel, {});
   ASSERT_TRUE(got.ok()) << got.error().message;
 
   Matrix frames;
   for (int f = 0; f < 2 * s.n_ctx; ++f) {
-    for (int c = 0; c < s.n_mels; ++c) frames.push_back(mel[at(c * 2 * s.n_ctx + f)]);
+    for (int c = 0; c < s.n_mels; ++c) frames.push_back(mel[at(f * s.n_mels + c)]);
   }
   Matrix x = gelu(conv2.of(around(gelu(conv1.of(around(frames, s.n_mels, 1))), s.d, 2)));
   for (size_t i = 0; i < x.size(); ++i) x[i] += positions[i];
@@ -167,7 +169,7 @@ TEST_P(EncoderTest, IsTheFormulas) {
 
   SimOptions timing;
   timing.timing_only = true;
-  const Result<EncoderRun> again = run_encoder(device, s, {}, weights, {}, timing);
+  const Result<EncoderRun> again = run_encoder(*encoder, {}, timing);
   ASSERT_TRUE(again.ok()) << again.error().message;
   EXPECT_EQ(again->report.cycles, got->report.cycles);
 }

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine with its encoder on the simulated array: the same words as on the CPU, from the array's bytes alone.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "audio/recording.h"
+#include "engine/builtin.h"
+#include "engine/transcriber.h"
+#include "support/shared_data.h"
+
+namespace shorthand {
+namespace {
+
+struct Loaded {
+  Kernels kernels = choose_kernels(best_isa());
+  ThreadPool pool{2};
+  std::shared_ptr<const Model> model;
+  explicit Loaded(ComputeType type) : model(*Model::from_bytes(builtin_model_bytes(), "builtin", type, pool)) {}
+  Context context() { return {&kernels, &pool}; }
+};
+
+// Keeps what went in and what came out of one window, or hands back what it was given instead of computing.
+class Recorder : public Backend {
+ public:
+  explicit Recorder(std::unique_ptr<Backend> real) : real_(std::move(real)) {}
+  Result<void> encode(std::span<const float> mel, EncoderOutput& out) override {
+    if (real_) {
+      SHORTHAND_TRY(real_->encode(mel, out));
+      kept.emplace_back(out.data.span().begin(), out.data.span().end());
+    } else {
+      std::ranges::copy(kept[next_++], out.data.data());
+    }
+    return {};
+  }
+  RanOn ran_on() const override { return real_ ? real_->ran_on() : RanOn{}; }
+
+  std::vector<std::vector<float>> kept;
+
+ private:
+  std::unique_ptr<Backend> real_;
+  size_t next_ = 0;
+};
+
+struct Heard {
+  std::string text;
+  RanOn on;
+  std::vector<std::vector<float>> windows;
+};
+
+Heard hear(Loaded& loaded, std::unique_ptr<Backend> real, std::vector<std::vector<float>> windows = {}) {
+  auto recorder = std::make_unique<Recorder>(std::move(real));
+  Recorder* kept = recorder.get();
+  kept->kept = std::move(windows);
+  Transcriber transcriber(loaded.model, true, loaded.context(), std::move(recorder));
+  Recording recording = *open_recording(testing::repository_dir() / "tests/data/speech/short-02.flac", {});
+  const Result<Transcript> transcript = transcriber.run(recording, {}, {});
+  EXPECT_TRUE(transcript.ok());
+  return {transcript->text, transcriber.facts().encoded_on, kept->kept};
+}
+
+double relative(const std::vector<float>& got, const std::vector<float>& want) {
+  double error = 0, power = 0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    error += std::pow(double{got[i]} - double{want[i]}, 2);
+    power += std::pow(double{want[i]}, 2);
+  }
+  return std::sqrt(error / power);
+}
+
+TEST(NpuSimTest, HearsTheSameWordsAsTheCpu) {
+  Loaded int8(ComputeType::int8), float32(ComputeType::float32);
+  auto array = make_npu_sim_backend(int8.model->weights(), "npu1");
+  ASSERT_TRUE(array.ok()) << array.error().message;
+  const Heard npu = hear(int8, std::move(*array));
+  const Heard cpu = hear(int8, make_cpu_backend(int8.model->weights(), int8.context()));
+  const Heard exact = hear(float32, make_cpu_backend(float32.model->weights(), float32.context()));
+
+  EXPECT_EQ(npu.text, cpu.text);
+  EXPECT_FALSE(npu.text.empty());
+  EXPECT_EQ(npu.on.device, "npu-sim:npu1");
+  EXPECT_TRUE(npu.on.simulated);
+  EXPECT_GT(npu.on.array_ms, 0);
+  ASSERT_EQ(npu.windows.size(), exact.windows.size());
+  const double from_array = relative(npu.windows[0], exact.windows[0]);
+  const double from_cpu = relative(cpu.windows[0], exact.windows[0]);
+  std::printf(
+      "encoder output against float32, relative L2: simulated npu1 %.4f, CPU int8 %.4f; %zu window(s), %.1f ms\n",
+      from_array, from_cpu, npu.windows.size(), npu.on.array_ms);
+  EXPECT_LT(from_array, 0.03);
+
+  // The decoder has nothing but what the array left: other bytes, other words.
+  std::vector<std::vector<float>> lost = npu.windows;
+  EXPECT_EQ(hear(int8, nullptr, npu.windows).text, npu.text);
+  std::fill_n(lost[0].begin(), 192 * 100, 0.0f);  // the first two seconds
+  EXPECT_NE(hear(int8, nullptr, lost).text, npu.text);
+}
+
+TEST(NpuSimTest, RefusesWhatTheArrayDoesNotCompute) {
+  Loaded float32(ComputeType::float32);
+  const auto refused = make_npu_sim_backend(float32.model->weights(), "npu1");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().kind, Error::Kind::usage);
+  Loaded int8(ComputeType::int8);
+  EXPECT_FALSE(make_npu_sim_backend(int8.model->weights(), "npu9").ok());
+}
+
+}  // namespace
+}  // namespace shorthand
