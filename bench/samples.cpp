@@ -23,7 +23,7 @@ Samples measure(FunctionRef<void()> body, const Patience& patience) {
   const Stopwatch once;
   body();
   const double shortest_ms = patience.budget_ms / patience.at_most;
-  const int repeats = static_cast<int>(std::ceil(shortest_ms / std::max(once.elapsed_ms(), 1e-4)));
+  const int repeats = std::max(1, static_cast<int>(std::ceil(shortest_ms / std::max(once.elapsed_ms(), 1e-4))));
   Samples samples;
   const Stopwatch all;
   while (static_cast<int>(samples.ms.size()) < patience.at_most &&
