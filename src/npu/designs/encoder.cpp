@@ -260,7 +260,8 @@ class EncoderDesign {
   }
 
   // The runtime sequence. At most four tasks of a FIFO are in flight, so that the shims' descriptors suffice; what a
-  // descriptor's iterations do not reach is another task.
+  // descriptor's iterations do not reach is another task. A step's inputs come before its outputs: awaiting an earlier
+  // output must not hold back what the cores could read meanwhile.
   void task(int fifo, int host, int64_t word, Pattern pattern) {
     constexpr int64_t kIterations = 64;
     while (pattern.size() == 4 && pattern[0].stride > 0 && pattern[0].size > kIterations) {
@@ -400,13 +401,14 @@ class EncoderDesign {
     }
     for (int step = 0; step < plan_.steps(); ++step) {
       for (int c = 0; c < columns_; ++c) {
-        const int64_t mine = plan_.x_at(step, c, 0, 0);
-        task(out_[at(c)], state_, mine, {{4 * results * rows_, 512}, {512, 1}});
-        task(w_in_[at(c)], state_, mine,
+        task(w_in_[at(c)], state_, plan_.x_at(step, c, 0, 0),
              {{rows_, kResultWords}, {results, int64_t{rows_} * kResultWords}, {4, 512}, {512, 1}});
       }
-      take_pieces(step, d, 0);
       send_pieces(step, plan_.result, plan_.result_slots, inputs);
+      for (int c = 0; c < columns_; ++c) {
+        task(out_[at(c)], state_, plan_.x_at(step, c, 0, 0), {{4 * results * rows_, 512}, {512, 1}});
+      }
+      take_pieces(step, d, 0);
     }
     finish_tasks();
   }
@@ -423,7 +425,6 @@ class EncoderDesign {
            {kWidth, width}},
           inputs);
     for (int step = 0; step < plan_.steps(); ++step) {
-      for (int i = 0; i < plan_.quantised_results(width); ++i) take_pieces(step, width, 32 * i);
       send_pieces(step, from, slots, inputs);
       const int m = step / (16 / columns_), first = step % (16 / columns_) * columns_;
       const int64_t block = int64_t{slots} * kResultWords;
@@ -431,6 +432,7 @@ class EncoderDesign {
         task(w_in_[at(c)], state_, from + int64_t{m} * rows_ * block + (first + c) * 128,
              {{rows_, block}, {8 * inputs, kResultWords}, {128, 1}});
       }
+      for (int i = 0; i < plan_.quantised_results(width); ++i) take_pieces(step, width, 32 * i);
     }
     finish_tasks();
   }
