@@ -81,9 +81,8 @@ void attention_begin(float* sums) { attention_begin_64x64(sums, reinterpret_cast
 
 void attention_step(const int8_t* q, const float* q_scales, const int8_t* k, const float* k_scales, const bfloat16* v,
                     float* sums, int16_t* work, int32_t block, int32_t positions) {
-  const int32_t left = positions - 64 * block, valid = left < 1 ? 1 : at_most(left, 64);
   attention_step_64x64(q, q_scales, k, k_scales, v, sums, reinterpret_cast<int32_t*>(sums + kAttentionSums), work,
-                       valid);
+                       at_most(positions - 64 * block, 64));
 }
 
 void clear_first(bfloat16* tile, int32_t index, int32_t across) {

@@ -14,7 +14,7 @@
 // copy_scales       the first 64 floats of object to scales.
 // copy_value        object to the half `index` of value, a bfloat16 tile.
 // attention_begin   of attention/aie2.h; its state lies behind the sums, here and below.
-// attention_step    likewise: k is tile `block` of keys of `positions` in all; what is beyond them is padding.
+// attention_step    likewise: k is tile `block` of `positions` keys in all, 64 block < positions; the rest is padding.
 // clear_first       row 0 of a bfloat16 tile = 0 if `tile` < `across`, the tiles in a row of them.
 // quantise_head     quantise_bf16_64x64 of gemm_i8/aie2.h into a result: 64 scales, and the int8 tile from its second
 //                   half on.

@@ -173,7 +173,7 @@ struct Pieces {  // four rows of `width` in objects; what an object holds beyond
         bfloat16& v = objects.back()[at(i)];
         if (r == 2) v = bfloat16(0.0f);
         v = bfloat16(static_cast<float>(v) * std::ldexp(1.0f, 5 * r - 9));
-        if (c >= width) v = bfloat16(1e4f);
+        if (c >= width) v = bfloat16(100 * std::ldexp(1.0f, 5 * r - 9));
         if (c < width) largest[r] = std::max(largest[r], std::fabs(static_cast<double>(static_cast<float>(v))));
       }
     }
@@ -213,7 +213,7 @@ TEST(RelayAie, ScalesAreThoseOfTheLargestOverAllObjects) {
 // Both forms, against half a step and what the factor errs by.
 TEST(RelayAie, PiecesAreQuantisedByTheirRowsLargest) {
   Random random(9);
-  for (int width : {64, 512, 2048, 2560}) {
+  for (int width : {64, 512, 576, 2560}) {
     const Pieces pieces(random, width);
     Buffer<int16_t> state(kRelayState);
     absmax(pieces, state, width);
@@ -238,6 +238,8 @@ TEST(RelayAie, PiecesAreQuantisedByTheirRowsLargest) {
           const double exact = pieces.largest[r] > 0 ? y * 127 / pieces.largest[r] : 0;
           ASSERT_NEAR(out[at(i)], exact, 0.5 + 127 * std::ldexp(1.0, -13)) << width << ": " << o << ", " << i;
           most[r] = std::max(most[r], std::abs(static_cast<int>(out[at(i)])));
+        } else {
+          ASSERT_EQ(out[at(i)], 127) << i;  // saturated
         }
       }
       EXPECT_TRUE(out.untouched() && kept.untouched());
@@ -272,8 +274,7 @@ TEST(RelayAie, HeadsAreQuantisedIntoAResult) {
   EXPECT_TRUE(out.untouched());
 }
 
-// 64 queries against 100 keys in two tiles, of which the second has padding; and against 64 in two, where the second is
-// all padding but for a key, which is the least that there is.
+// 64 queries against tiles of keys of which the last has padding, at most of all but one key.
 TEST(RelayAie, AttentionMasksWhatIsBeyondThePositions) {
   Random random(11);
   const std::vector<int8_t> q = random.integers<int8_t>(64 * 64, -127, 127);
