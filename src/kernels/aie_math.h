@@ -30,6 +30,7 @@ using Floats = aie::vector<float, 16>;
 using Ints = aie::vector<int32_t, 16>;
 using Halves = aie::vector<bfloat16, 16>;
 using FloatSum = aie::accum<accfloat, 16>;
+using Shorts = aie::vector<int16_t, 32>;  // a block of 4 x 8
 
 SHORTHAND_KERNEL_INLINE Halves to_bf16(const Floats& x) { return FloatSum(x).to_vector<bfloat16>(); }
 SHORTHAND_KERNEL_INLINE Floats to_f32(const Halves& x) { return FloatSum(x).to_vector<float>(); }
@@ -105,6 +106,29 @@ SHORTHAND_KERNEL_INLINE void keep_largest(float* so_far, const Ints& magnitudes)
     kept = found > kept ? found : kept;
     __builtin_memcpy(so_far + r, &kept, sizeof kept);
   }
+}
+
+// A block's rows: the largest of each, in turn over all lanes; and eight lanes a row, all with the row's largest.
+template <unsigned run>
+SHORTHAND_KERNEL_INLINE Shorts folded(const Shorts& m) {
+  const auto halves = aie::interleave_unzip(m, m, run);
+  return aie::max(halves.first, halves.second);
+}
+template <unsigned run>
+SHORTHAND_KERNEL_INLINE Shorts doubled(const Shorts& m) {
+  return aie::interleave_zip(m, m, run).first;
+}
+SHORTHAND_KERNEL_INLINE Shorts row_maxima(const Shorts& m) { return folded<1>(folded<2>(folded<4>(m))); }
+SHORTHAND_KERNEL_INLINE Shorts spread_maxima(const Shorts& m) {
+  return doubled<4>(doubled<2>(doubled<1>(row_maxima(m))));
+}
+
+// A block of bfloat16 in steps of its rows' scales: the upper two rows times theirs, the lower two times theirs.
+SHORTHAND_KERNEL_INLINE aie::vector<int8_t, 32> in_steps(const Halves& v0, const Halves& v1, const Parts& upper,
+                                                         const Parts& lower) {
+  const Floats q0 = aie::mac(aie::mul(v0, upper.low), v0, upper.high).to_vector<float>();
+  const Floats q1 = aie::mac(aie::mul(v1, lower.low), v1, lower.high).to_vector<float>();
+  return narrowed<int8_t>(int_of<0>(q0), int_of<0>(q1));
 }
 
 // 1 / x for positive, normal x: a guess from the exponent with 12 % error, squared three times; 2^-14.

@@ -9,7 +9,6 @@ using namespace shorthand::aie2;
 
 using Scores = aie::mmul<4, 8, 8, int8_t, int8_t>;
 using Values = aie::mmul<4, 8, 4, bfloat16, bfloat16>;
-using Shorts = aie::vector<int16_t, 32>;  // a block of 4 x 8
 using Wide = aie::accum<acc32, 32>;
 
 // Exponents are counted in steps of 2^-8: a weight 2^(x - m) has the step kOne + 256 (x - m), 0 to 32,767, m the row's
@@ -147,20 +146,6 @@ SHORTHAND_KERNEL_INLINE aie::vector<bfloat16, 32> weight(const Shorts& step) {
   const Shorts f = aie::bit_and(step, splat16(255));
   const Shorts bend = aie::mac(Wide(splat16(-5472), 8), f, splat16(5407)).template to_vector<int16_t>(8);
   return aie::mac(Wide(step, 14), f, bend).template to_vector<int16_t>(15).template cast_to<bfloat16>();
-}
-
-// Eight lanes a row, all with the row's largest.
-template <unsigned run>
-SHORTHAND_KERNEL_INLINE Shorts folded(const Shorts& m) {
-  const auto halves = aie::interleave_unzip(m, m, run);
-  return aie::max(halves.first, halves.second);
-}
-template <unsigned run>
-SHORTHAND_KERNEL_INLINE Shorts doubled(const Shorts& m) {
-  return aie::interleave_zip(m, m, run).first;
-}
-SHORTHAND_KERNEL_INLINE Shorts spread_maxima(const Shorts& m) {
-  return doubled<4>(doubled<2>(doubled<1>(folded<1>(folded<2>(folded<4>(m))))));
 }
 
 // A row's reference becomes its largest x where that is larger, by whole octaves once there are sums; they follow.

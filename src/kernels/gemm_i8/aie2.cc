@@ -194,10 +194,7 @@ SHORTHAND_KERNEL_INLINE void quantise(const bfloat16* in, const float* row_max, 
     const Parts upper = two_rows(inverse[0], inverse[1]), lower = two_rows(inverse[2], inverse[3]);
     for (int j = 0; j < n / 8; ++j) {
       const int at = (i * (n / 8) + j) * 32;
-      const Halves v0 = aie::load_v<16>(in + at), v1 = aie::load_v<16>(in + at + 16);
-      const Floats q0 = aie::mac(aie::mul(v0, upper.low), v0, upper.high).to_vector<float>();
-      const Floats q1 = aie::mac(aie::mul(v1, lower.low), v1, lower.high).to_vector<float>();
-      aie::store_v(out + at, narrowed<int8_t>(int_of<0>(q0), int_of<0>(q1)));
+      aie::store_v(out + at, in_steps(aie::load_v<16>(in + at), aie::load_v<16>(in + at + 16), upper, lower));
     }
   }
 }

@@ -9,7 +9,7 @@ std::span<const KernelType> aie_kernels() {
   static const std::vector<KernelType> all = [] {
     std::vector<KernelType> v;
     for (std::span<const KernelType> family :
-         {gemm_i8_kernels(), rowwise_kernels(), attention_kernels(), log_mel_kernels()})
+         {gemm_i8_kernels(), rowwise_kernels(), attention_kernels(), log_mel_kernels(), relay_kernels()})
       v.insert(v.end(), family.begin(), family.end());
     return v;
   }();

@@ -21,5 +21,6 @@ std::span<const KernelType> gemm_i8_kernels();
 std::span<const KernelType> rowwise_kernels();
 std::span<const KernelType> attention_kernels();
 std::span<const KernelType> log_mel_kernels();
+std::span<const KernelType> relay_kernels();
 
 }  // namespace shorthand::npu

@@ -12,6 +12,7 @@
 
 #include "npu/check.h"
 #include "npu/designs/registry.h"
+#include "npu/kernels/aie_kernels.h"
 #include "npu/mlir/text.h"
 #include "npu/test_designs.h"
 #include "support/process.h"
@@ -336,6 +337,48 @@ TEST(BuildSteps, NameEveryObjectAndTheTarget) {
   EXPECT_THAT(steps, HasSubstr("--target=aie2p-none-unknown-elf"));
   EXPECT_THAT(steps, HasSubstr("gemm_i8.o: $(SOURCES)/kernels/gemm_i8/aie2.cc\n\t$(CXX)"));
   EXPECT_THAT(steps, HasSubstr("gemm.mlir gemm_i8.o\n"));
+}
+
+// make finds every source, and compiles each once for the objects that the cores link.
+TEST(BuildSteps, AreCompleteForEveryDesign) {
+  if (std::system("command -v make >/dev/null 2>&1") != 0) GTEST_SKIP() << "make is not installed";
+  for (const DesignEntry& e : design_entries()) {
+    SCOPED_TRACE(e.name);
+    DesignRequest request;
+    request.model.layers = 1;
+    const Design design = e.build(kNpu1, request)->design;
+    const shorthand::testing::TemporaryFolder folder;
+    const std::string text = emit(design);
+    std::ofstream(folder / (design.name + ".mlir")) << text;
+    std::ofstream(folder / "Makefile") << build_steps(design, kNpu1, SHORTHAND_REPO_DIR "/src");
+    const std::string dir = (folder / ".").string(), log = (folder / "log").string();
+    ASSERT_EQ(
+        std::system(
+            fmt::format("make -n -C '{}' PEANO_INSTALL_DIR=/p MLIR_AIE_INSTALL_DIR=/m >'{}' 2>&1", dir, log).c_str()),
+        0)
+        << shorthand::testing::contents(log);
+    const std::string log_text = shorthand::testing::contents(log);
+    std::set<std::string> objects;
+    const std::regex link(R"~(link_with = "([^"]*)")~");
+    for (std::sregex_iterator i(text.begin(), text.end(), link), end; i != end; ++i) objects.insert((*i)[1]);
+    EXPECT_EQ(count(log_text, "/aie2.cc -o "), objects.size());
+    for (const std::string& o : objects) EXPECT_EQ(count(log_text, "/aie2.cc -o " + o), 1u) << o;
+    EXPECT_EQ(count(log_text, "--npu-insts-name=insts.bin " + design.name + ".mlir"), 1u);
+  }
+}
+
+// What the cores call is what src/npu/kernels binds, which tools/check_aie_kernels holds to the sources.
+TEST(BuildSteps, EveryKernelOfADesignHasASource) {
+  DesignRequest request;
+  request.model.layers = 1;
+  for (const DesignEntry& e : design_entries()) {
+    const Design design = e.build(kNpu1, request)->design;
+    for (const KernelType& k : design.kernels) {
+      const KernelType* known = find_aie_kernel(k.name);
+      ASSERT_NE(known, nullptr) << e.name << ": " << k.name;
+      EXPECT_EQ(known->object, k.object) << k.name;
+    }
+  }
 }
 
 }  // namespace

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/relay/aie2.h"
+
+#include "kernels/aie_math.h"
+#include "kernels/attention/aie2.h"
+#include "kernels/gemm_i8/aie2.h"
+
+namespace {
+
+using namespace shorthand::aie2;
+
+constexpr int kBlock = 32;                 // elements of 4 x 8
+constexpr int kPieces = kRelayObject / 2;  // bfloat16 of an object
+constexpr int kObjectFloats = kRelayObject / 4, kResultFloats = kRelayResult / 4;
+constexpr int kPiecesInResult = kRelayResult / (4 * 64);  // of int8
+
+constexpr int32_t at_most(int32_t x, int32_t most) { return x < most ? x : most; }
+
+template <class T>
+SHORTHAND_KERNEL_INLINE void copy(const T* from, T* to, int32_t count) {
+  constexpr int lanes = 64 / sizeof(T);
+  for (int32_t i = 0; i < count; i += lanes) aie::store_v(to + i, aie::load_v<lanes>(from + i));
+}
+
+// Columns of object `index` that are not beyond the width, times the four rows.
+SHORTHAND_KERNEL_INLINE int32_t elements(int32_t index, int32_t width) {
+  return at_most(4 * width - index * kPieces, kPieces);
+}
+
+struct Steps {  // from values to steps of the scale, for the upper and the lower two rows of a block
+  Parts upper, lower;
+};
+
+// The rows' largest magnitudes as floats, eight lanes a row. A row of zeros has the divisor 1, so that zeros stay
+// zeros.
+SHORTHAND_KERNEL_INLINE Steps steps_of(const int16_t* state) {
+  const auto largest = spread_maxima(aie::load_v<32>(state)).cast_to<bfloat16>();
+  const auto steps = [](const Halves& rows) {
+    const Floats x = to_f32(rows);
+    const Floats divisor = aie::select(x, splat(1.0f), aie::lt(x, splat(1e-30f)));
+    return split(product(split(reciprocal(divisor)), constant(127.0f)));
+  };
+  return {steps(largest.extract<16>(0)), steps(largest.extract<16>(1))};
+}
+
+SHORTHAND_KERNEL_INLINE void quantise(const bfloat16* in, const int16_t* state, int8_t* out) {
+  set_modes();
+  const Steps steps = steps_of(state);
+  for (int32_t i = 0; i < kPieces; i += kBlock) {
+    aie::store_v(out + i, in_steps(aie::load_v<16>(in + i), aie::load_v<16>(in + i + 16), steps.upper, steps.lower));
+  }
+}
+
+}  // namespace
+
+extern "C" {
+
+void gather_scales(const float* object, float* scales) {
+  for (int32_t g = 0; g < 16; g += 4) {
+    const float* piece = object + g * 64;
+    aie::store_v(scales + g * 4, aie::concat(aie::load_v<4>(piece), aie::load_v<4>(piece + 64),
+                                             aie::load_v<4>(piece + 128), aie::load_v<4>(piece + 192)));
+  }
+}
+
+void copy_query(const int8_t* object, int8_t* tile, float* scales, int32_t index) {
+  if (index == 0) {
+    copy(reinterpret_cast<const float*>(object), scales, 64);
+  } else {
+    copy(object, tile, kRelayObject);
+  }
+}
+
+void copy_scales(const float* object, float* scales) { copy(object, scales, 64); }
+
+void copy_value(const int8_t* object, int8_t* value, int32_t index) {
+  copy(object, value + index * kRelayObject, kRelayObject);
+}
+
+void attention_begin(float* sums) { attention_begin_64x64(sums, reinterpret_cast<int32_t*>(sums + kAttentionSums)); }
+
+void attention_step(const int8_t* q, const float* q_scales, const int8_t* k, const float* k_scales, const bfloat16* v,
+                    float* sums, int16_t* work, int32_t block, int32_t positions) {
+  attention_step_64x64(q, q_scales, k, k_scales, v, sums, reinterpret_cast<int32_t*>(sums + kAttentionSums), work,
+                       at_most(positions - 64 * block, 64));
+}
+
+void clear_first(bfloat16* tile, int32_t index, int32_t across) {
+  if (index >= across) return;
+  for (int32_t i = 0; i < 8 * kBlock; i += kBlock) aie::store_v(tile + i, aie::zeros<bfloat16, 8>());
+}
+
+void quantise_head(const bfloat16* in, const float* row_max, int8_t* out) {
+  quantise_bf16_64x64(in, row_max, out + kRelayObject, reinterpret_cast<float*>(out));
+}
+
+void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t width) {
+  const int32_t n = elements(index, width);
+  float* to = rows + index * (kPieces / 4);
+  for (int32_t i = 0; i < n; i += kBlock, to += 8) {
+    const Floats upper = to_f32(aie::load_v<16>(object + i)), lower = to_f32(aie::load_v<16>(object + i + 16));
+    aie::store_v(to, upper.extract<8>(0));
+    aie::store_v(to + width, upper.extract<8>(1));
+    aie::store_v(to + 2 * width, lower.extract<8>(0));
+    aie::store_v(to + 3 * width, lower.extract<8>(1));
+  }
+}
+
+void add_rows(const float* object, float* rows, int32_t index, int32_t width) {
+  float* to = rows + index * kObjectFloats;
+  const int32_t n = at_most(4 * width - index * kObjectFloats, kObjectFloats);
+  for (int32_t i = 0; i < n; i += 16)
+    aie::store_v(to + i, aie::add(aie::load_v<16>(to + i), aie::load_v<16>(object + i)));
+}
+
+void copy_parameters(const float* object, float* parameters, int32_t index, int32_t width) {
+  const int32_t first = index * kObjectFloats;
+  copy(object, parameters + first, at_most(2 * width + 16 - first, kObjectFloats));
+}
+
+void send_rows(const float* rows, float* out, int32_t index, int32_t width) {
+  const int32_t first = index * kResultFloats, left = at_most(4 * width - first, kResultFloats);
+  const int32_t n = left < 0 ? 0 : left;
+  copy(rows + first, out, n);
+  for (int32_t i = n; i < kResultFloats; i += 16) aie::store_v(out + i, aie::zeros<float, 16>());
+}
+
+// Sixty-four columns of four rows at a time: runs of eight bytes, each row's in turn.
+void send_quantised(const int8_t* q, const float* scales, int8_t* out, int32_t width) {
+  int8_t* to = out;
+  for (int32_t i = 0; i < width; i += 64, to += 256) {
+    const auto even = [&](int32_t row) {
+      return aie::interleave_zip(aie::load_v<64>(q + row * width + i), aie::load_v<64>(q + (row + 2) * width + i), 8);
+    };
+    const auto rows_02 = even(0), rows_13 = even(1);
+    const auto left = aie::interleave_zip(rows_02.first, rows_13.first, 8);
+    const auto right = aie::interleave_zip(rows_02.second, rows_13.second, 8);
+    aie::store_v(to, left.first);
+    aie::store_v(to + 64, left.second);
+    aie::store_v(to + 128, right.first);
+    aie::store_v(to + 192, right.second);
+  }
+  aie::store_v(reinterpret_cast<float*>(to), aie::load_v<4>(scales));
+}
+
+// Magnitudes as bits, whose order is that of the numbers.
+void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_t width) {
+  const auto magnitude_bits = aie::broadcast<int16_t, 32>(0x7fff);
+  Shorts most = index == 0 ? aie::zeros<int16_t, 32>() : aie::load_v<32>(state);
+  const int32_t n = elements(index, width);
+  for (int32_t i = 0; i < n; i += kBlock) {
+    most = aie::max(most, aie::bit_and(aie::load_v<32>(object + i).cast_to<int16_t>(), magnitude_bits));
+  }
+  aie::store_v(state, most);
+}
+
+void keep_pieces(const int8_t* object, int8_t* rows, int32_t index) {
+  copy(object, rows + index * kRelayObject, kRelayObject);
+}
+
+void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t result) {
+  quantise(rows + (4 * result + index) * kPieces, state, out + index * kPieces);
+}
+
+void quantise_pieces(const bfloat16* object, const int16_t* state, int8_t* out, int32_t index) {
+  quantise(object, state, out + index * kPieces);
+}
+
+void send_scales(const int16_t* state, int8_t* out, int32_t width) {
+  set_modes();
+  const auto largest = row_maxima(aie::load_v<32>(state)).cast_to<bfloat16>();
+  const Floats scales = product(split(to_f32(largest.extract<16>(0))), constant(1.0f / 127.0f));
+  const int32_t piece = (width >> 6) & (kPiecesInResult - 1);
+  aie::store_v(reinterpret_cast<float*>(out + piece * 256), scales.extract<4>(0));
+}
+
+}  // extern "C"

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an AIE core does with tiles between the products, attention and LayerNorm: moves them from the object they come
+// in to where the next kernel reads them, changes their layout, and quantises what arrives in parts.
+//
+// A core receives objects of kRelayObject bytes and sends results of kRelayResult. A tile is [64, 64] in blocks of
+// 4 x 8: an object of int8, a result of bfloat16. A piece is four of its rows, eight blocks: 256 bytes of int8, 512 of
+// bfloat16; an object holds the pieces of four rows under 512 columns of bfloat16. Scales travel as pieces too: in an
+// object of scales that of row 4 g + i is the float at byte 256 g + 4 i. `width` is the columns of the four rows, a
+// multiple of 64; `index` counts a row's objects. Rows [4, width] are row-major; all buffers stand on 32 bytes; none
+// may overlap.
+//
+// gather_scales     scales [64] from an object of them.
+// copy_query        index 0: an object of scales that are together, [64] floats, to scales; 1: a tile to tile.
+// copy_scales       the first 64 floats of object to scales.
+// copy_value        object to the half `index` of value, a bfloat16 tile.
+// attention_begin   of attention/aie2.h; its state lies behind the sums, here and below.
+// attention_step    likewise: k is tile `block` of `positions` keys in all, 64 block < positions; the rest is padding.
+// clear_first       row 0 of a bfloat16 tile = 0 if `tile` < `across`, the tiles in a row of them.
+// quantise_head     quantise_bf16_64x64 of gemm_i8/aie2.h into a result: 64 scales, and the int8 tile from its second
+//                   half on.
+// rows_of           an object of pieces to its columns of float rows.
+// add_rows          1,024 floats of rows += object, from 1024 index on; what is beyond the rows is left out.
+// copy_parameters   an object of LayerNorm's parameters (rowwise/aie2.h) to its place among them.
+// send_rows         2,048 floats of rows to out, from 2048 index on; zeros beyond the rows.
+// send_quantised    int8 rows q to out as pieces, then their four scales as a piece of which nothing else is written.
+// absmax_pieces     state [kRelayState] takes in an object of pieces; index 0 starts anew. Exact.
+// keep_pieces       object to rows, an array of objects, at `index`.
+// quantise_pieces   an object of pieces to its place in out: q = round(y * 127 / largest of the row) in -127..127, the
+//                   factor within 2^-14. A row of zeros stays zeros.
+// quantise_kept     the same of object 4 result + index of rows.
+// send_scales       four scales, largest / 127, as a piece at its place in the last result of a row's pieces; nothing
+//                   else is written.
+#pragma once
+
+#include <aie_api/aie.hpp>
+#include <cstdint>
+
+inline constexpr int kRelayObject = 4096, kRelayResult = 8192;
+inline constexpr int kRelayState = 32;  // int16: the largest bfloat16 magnitude of each lane of a block, as its bits
+
+extern "C" {
+
+void gather_scales(const float* object, float* scales);
+void copy_query(const int8_t* object, int8_t* tile, float* scales, int32_t index);
+void copy_scales(const float* object, float* scales);
+void copy_value(const int8_t* object, int8_t* value, int32_t index);
+void attention_begin(float* sums);
+void attention_step(const int8_t* q, const float* q_scales, const int8_t* k, const float* k_scales, const bfloat16* v,
+                    float* sums, int16_t* work, int32_t block, int32_t positions);
+void clear_first(bfloat16* tile, int32_t index, int32_t across);
+void quantise_head(const bfloat16* in, const float* row_max, int8_t* out);
+void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t width);
+void add_rows(const float* object, float* rows, int32_t index, int32_t width);
+void copy_parameters(const float* object, float* parameters, int32_t index, int32_t width);
+void send_rows(const float* rows, float* out, int32_t index, int32_t width);
+void send_quantised(const int8_t* q, const float* scales, int8_t* out, int32_t width);
+void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_t width);
+void keep_pieces(const int8_t* object, int8_t* rows, int32_t index);
+void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t result);
+void quantise_pieces(const bfloat16* object, const int16_t* state, int8_t* out, int32_t index);
+void send_scales(const int16_t* state, int8_t* out, int32_t width);
+
+}  // extern "C"

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/relay/aie2.h"
+
+#include "npu/kernels/aie_kernels.h"
+#include "npu/kernels/bind.h"
+#include "npu/kernels/cost.h"
+
+namespace shorthand::npu {
+namespace {
+
+using namespace cost;
+using Numbers = std::span<const int32_t>;
+
+constexpr int kPieces = kRelayObject / 2, kBlocks = kPieces / 32;
+constexpr int64_t kProductChain = 3 * kMacLatency + 3 * kVectorLatency;
+constexpr int64_t kReciprocal = 3 * (2 * kProductChain + 4);  // each step waits for the one before
+constexpr int64_t kFold = 3 * 2 * kVectorLatency;             // three shuffles and maxima, each waiting for the last
+
+int64_t copied(Generation g, int64_t bytes) {
+  return loop(g, bytes / 64, {.load_bytes = 64, .store_bytes = 64}, kLoadLatency);
+}
+template <int bytes>
+int64_t copying(Generation g, Numbers) {
+  return kCall + copied(g, bytes);
+}
+int64_t query(Generation g, Numbers n) { return kCall + copied(g, n[0] == 0 ? 256 : kRelayObject); }
+
+// Elements from `first` on of those that there are, at most `most`.
+int64_t part(int64_t there, int64_t first, int64_t most) { return std::clamp<int64_t>(there - first, 0, most); }
+int64_t blocks(Numbers n) { return part(int64_t{4} * n[1], int64_t{n[0]} * kPieces, kPieces) / 32; }
+
+// A port moves sixteen bytes as slowly as its whole width.
+int64_t gather(Generation g, Numbers) {
+  const int port = g == Generation::aie2 ? 32 : 64;
+  return kCall + loop(g, 4, {.load_bytes = 4 * port, .store_bytes = 64, .moves = 4}, kLoadLatency);
+}
+int64_t clear(Generation g, Numbers n) { return kCall + (n[0] < n[1] ? loop(g, 8, {.store_bytes = 16}, 0) : 0); }
+
+// Around a kernel of another family: its call, and addresses that are added up first.
+int64_t cycles_of(std::string_view name, Generation g, Numbers n = {}) {
+  return kCall + find_aie_kernel(name)->cycles(g, n);
+}
+int64_t begin(Generation g, Numbers) { return cycles_of("attention_begin_64x64", g); }
+int64_t step(Generation g, Numbers n) {
+  const int32_t valid = std::clamp(n[1] - 64 * n[0], 1, 64);
+  return cycles_of("attention_step_64x64", g, {&valid, 1});
+}
+int64_t head(Generation g, Numbers) { return cycles_of("quantise_bf16_64x64", g); }
+
+// Four rows' eight floats lie apart: a store each.
+int64_t to_rows(Generation g, Numbers n) {
+  const int port = g == Generation::aie2 ? 32 : 64;
+  return kCall +
+         loop(g, blocks(n), {.load_bytes = 64, .store_bytes = 4 * port, .moves = 2}, kLoadLatency + kVectorLatency);
+}
+int64_t add(Generation g, Numbers n) {
+  const int64_t floats = part(int64_t{4} * n[1], int64_t{n[0]} * (kRelayObject / 4), kRelayObject / 4);
+  return kCall + loop(g, floats / 16, {.load_bytes = 128, .store_bytes = 64, .vectors = 1}, kLoadLatency + 3);
+}
+int64_t parameters(Generation g, Numbers n) {
+  const int64_t floats = part(int64_t{2} * n[1] + 16, int64_t{n[0]} * (kRelayObject / 4), kRelayObject / 4);
+  return kCall + copied(g, 4 * floats);
+}
+int64_t rows(Generation g, Numbers n) {
+  constexpr int kFloats = kRelayResult / 4;
+  const int64_t floats = part(int64_t{4} * n[1], int64_t{n[0]} * kFloats, kFloats);
+  return kCall + copied(g, 4 * floats) + loop(g, (kFloats - floats) / 16, {.store_bytes = 64}, 0);
+}
+int64_t quantised(Generation g, Numbers n) {
+  constexpr Body body = {.load_bytes = 256, .store_bytes = 256, .moves = 8};
+  return kCall + loop(g, n[0] / 64, body, kLoadLatency + 2 * kVectorLatency) + kLoadLatency + 1;
+}
+
+int64_t absmax(Generation g, Numbers n) {
+  return kCall + kLoadLatency + loop(g, blocks(n), {.load_bytes = 64, .vectors = 2}, kLoadLatency + kVectorLatency) + 1;
+}
+// The divisors of four rows in two vectors side by side, then two products an element, as gemm_i8 quantises.
+int64_t pieces(Generation g, Numbers) {
+  constexpr Body body = {.load_bytes = 64, .store_bytes = 32, .vectors = 4 + 4, .moves = 4};
+  return kCall + kLoadLatency + kFold + 3 * kVectorLatency + kReciprocal + 2 * kProductChain +
+         loop(g, kBlocks, body, kLoadLatency + 2 * kMacLatency + 4);
+}
+int64_t scales(Generation, Numbers) { return kCall + kLoadLatency + kFold + 2 * kProductChain + 1; }
+
+constexpr std::string_view kObject = "relay.o";
+
+constexpr KernelType kKernels[] = {
+    {"gather_scales", kObject, Bind<gather_scales>::run, gather, 1024},
+    {"copy_query", kObject, Bind<copy_query>::run, query, 1024},
+    {"copy_scales", kObject, Bind<copy_scales>::run, copying<256>, 1024},
+    {"copy_value", kObject, Bind<copy_value>::run, copying<kRelayObject>, 1024},
+    {"attention_begin", kObject, Bind<attention_begin>::run, begin, 1024},
+    {"attention_step", kObject, Bind<attention_step>::run, step, 3328},
+    {"clear_first", kObject, Bind<clear_first>::run, clear, 1024},
+    {"quantise_head", kObject, Bind<quantise_head>::run, head, 2048},
+    {"rows_of", kObject, Bind<rows_of>::run, to_rows, 1024},
+    {"add_rows", kObject, Bind<add_rows>::run, add, 1024},
+    {"copy_parameters", kObject, Bind<copy_parameters>::run, parameters, 1024},
+    {"send_rows", kObject, Bind<send_rows>::run, rows, 1024},
+    {"send_quantised", kObject, Bind<send_quantised>::run, quantised, 1024},
+    {"absmax_pieces", kObject, Bind<absmax_pieces>::run, absmax, 1024},
+    {"keep_pieces", kObject, Bind<keep_pieces>::run, copying<kRelayObject>, 1024},
+    {"quantise_kept", kObject, Bind<quantise_kept>::run, pieces, 2048},
+    {"quantise_pieces", kObject, Bind<quantise_pieces>::run, pieces, 2048},
+    {"send_scales", kObject, Bind<send_scales>::run, scales, 1024},
+};
+
+}  // namespace
+
+std::span<const KernelType> relay_kernels() { return kKernels; }
+
+}  // namespace shorthand::npu

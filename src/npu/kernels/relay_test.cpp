@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+// The AIE source of relay against what each kernel must do, element by element, on zero-mean data.
+#include <gtest/gtest.h>
+
+#include <aie_api/aie.hpp>
+#include <cmath>
+#include <vector>
+
+#include "kernels/attention/aie2.h"
+#include "kernels/relay/aie2.h"
+#include "npu/kernels/call.h"
+#include "npu/kernels/layouts.h"
+#include "support/arrays.h"
+
+namespace shorthand::npu {
+namespace {
+
+using npu::testing::Buffer;
+using npu::testing::call;
+using shorthand::testing::Random;
+
+size_t at(int n) { return static_cast<size_t>(n); }
+
+std::vector<bfloat16> halves(Random& random, int n, float sigma = 1.0f) {
+  std::vector<bfloat16> v;
+  for (float x : random.floats(at(n), sigma)) v.push_back(bfloat16(x));
+  return v;
+}
+
+// A buffer that holds something else everywhere, so that what is not written shows.
+Buffer<float> strange_floats(int n) { return Buffer<float>(at(n), -7777.0f); }
+Buffer<int8_t> strange_bytes(int n) { return Buffer<int8_t>(at(n), 85); }
+
+constexpr int kWidths[] = {64, 128, 448, 512, 576, 1280};
+
+TEST(RelayAie, CopiesWhereTheNextKernelReads) {
+  Random random(1);
+  Buffer<int8_t> object(random.integers<int8_t>(kRelayObject)), tile = strange_bytes(kRelayObject);
+  Buffer<int8_t> result = strange_bytes(kRelayResult), rows = strange_bytes(5 * kRelayObject);
+  Buffer<float> scales = strange_floats(64);
+  call("copy_query", {object.bytes(), tile.bytes(), scales.bytes()}, {1});
+  EXPECT_EQ(tile.values(), object.values());
+  for (float s : scales.values()) EXPECT_EQ(s, -7777.0f);
+  call("copy_value", {object.bytes(), result.bytes()}, {1});
+  call("keep_pieces", {object.bytes(), rows.bytes()}, {3});
+  for (int i = 0; i < 5 * kRelayObject; ++i) {
+    const int8_t first = object[at(i % kRelayObject)];
+    if (i < kRelayResult) {
+      EXPECT_EQ(result[at(i)], i < kRelayObject ? 85 : first) << i;
+    }
+    EXPECT_EQ(rows[at(i)], i / kRelayObject == 3 ? first : 85) << i;
+  }
+  EXPECT_TRUE(tile.untouched() && scales.untouched() && result.untouched() && rows.untouched());
+}
+
+TEST(RelayAie, FindsScalesTogetherAndInPieces) {
+  Random random(2);
+  Buffer<float> object(random.floats(kRelayObject / 4));
+  Buffer<float> pieces = strange_floats(64), copied = strange_floats(64), asked = strange_floats(64);
+  Buffer<int8_t> tile = strange_bytes(kRelayObject);
+  call("gather_scales", {object.bytes(), pieces.bytes()});
+  call("copy_scales", {object.bytes(), copied.bytes()});
+  call("copy_query", {object.bytes(), tile.bytes(), asked.bytes()}, {0});
+  for (int r = 0; r < 64; ++r) {
+    EXPECT_EQ(pieces[at(r)], object[at(r / 4 * 64 + r % 4)]) << r;
+    EXPECT_EQ(copied[at(r)], object[at(r)]) << r;
+    EXPECT_EQ(asked[at(r)], object[at(r)]) << r;
+  }
+  for (int8_t v : tile.values()) ASSERT_EQ(v, 85);
+  EXPECT_TRUE(pieces.untouched() && copied.untouched() && asked.untouched());
+}
+
+TEST(RelayAie, ClearsTheFirstRowOfTheFirstTiles) {
+  Random random(3);
+  const std::vector<bfloat16> values = halves(random, 64 * 64);
+  for (int index : {0, 2, 3, 5}) {
+    Buffer<bfloat16> tile(values);
+    call("clear_first", {tile.bytes()}, {index, 3});
+    for (int r = 0; r < 64; ++r) {
+      for (int c = 0; c < 64; ++c) {
+        const size_t i = block_offset(r, c, 64, 4, 8);
+        ASSERT_EQ(tile[i].bits, r == 0 && index < 3 ? 0 : values[i].bits) << index << ": " << r << ", " << c;
+      }
+    }
+    EXPECT_TRUE(tile.untouched());
+  }
+}
+
+// Pieces of objects to rows: element [r, c] of an object stands in block c / 8.
+TEST(RelayAie, PiecesBecomeFloatRows) {
+  Random random(4);
+  for (int width : kWidths) {
+    Buffer<float> rows = strange_floats(4 * width);
+    std::vector<std::vector<bfloat16>> objects;
+    for (int i = 0; i < (width + 511) / 512; ++i) {
+      objects.push_back(halves(random, kRelayObject / 2));
+      Buffer<bfloat16> object(objects.back());
+      call("rows_of", {object.bytes(), rows.bytes()}, {i, width});
+    }
+    for (int r = 0; r < 4; ++r) {
+      for (int c = 0; c < width; ++c) {
+        const bfloat16 want = objects[at(c / 512)][block_offset(r, c % 512, 512, 4, 8)];
+        ASSERT_EQ(rows[at(r * width + c)], static_cast<float>(want)) << width << ": " << r << ", " << c;
+      }
+    }
+    EXPECT_TRUE(rows.untouched());
+  }
+}
+
+TEST(RelayAie, RowsAreAddedAndSentInObjects) {
+  Random random(5);
+  for (int width : kWidths) {
+    const std::vector<float> start = random.floats(at(4 * width));
+    const int results = (width + 511) / 512;
+    Buffer<float> rows(start);
+    const std::vector<float> more = random.floats(at(2 * results * 1024));
+    for (int i = 0; i < 2 * results; ++i) {
+      Buffer<float> object(std::vector<float>(more.begin() + i * 1024, more.begin() + (i + 1) * 1024));
+      call("add_rows", {object.bytes(), rows.bytes()}, {i, width});
+    }
+    for (int i = 0; i < 4 * width; ++i) ASSERT_EQ(rows[at(i)], start[at(i)] + more[at(i)]) << width << ": " << i;
+    for (int o = 0; o < results + 1; ++o) {
+      Buffer<float> out = strange_floats(2048);
+      call("send_rows", {rows.bytes(), out.bytes()}, {o, width});
+      for (int i = 0; i < 2048; ++i) {
+        const int from = o * 2048 + i;
+        ASSERT_EQ(out[at(i)], from < 4 * width ? rows[at(from)] : 0.0f) << width << ": " << o << ", " << i;
+      }
+      EXPECT_TRUE(out.untouched());
+    }
+    EXPECT_TRUE(rows.untouched());
+  }
+}
+
+TEST(RelayAie, ParametersLandInTheirPlaces) {
+  Random random(6);
+  for (int width : kWidths) {
+    const std::vector<float> sent = random.floats(3 * 1024);
+    Buffer<float> parameters = strange_floats(2 * width + 16);
+    for (int i = 0; i < 3; ++i) {
+      Buffer<float> object(std::vector<float>(sent.begin() + i * 1024, sent.begin() + (i + 1) * 1024));
+      call("copy_parameters", {object.bytes(), parameters.bytes()}, {i, width});
+    }
+    for (int i = 0; i < 2 * width + 16; ++i) ASSERT_EQ(parameters[at(i)], sent[at(i)]) << width << ": " << i;
+    EXPECT_TRUE(parameters.untouched());
+  }
+}
+
+TEST(RelayAie, QuantisedRowsLeaveAsPiecesWithTheirScales) {
+  Random random(7);
+  for (int width : kWidths) {
+    Buffer<int8_t> q(random.integers<int8_t>(at(4 * width))), out = strange_bytes(kRelayResult);
+    Buffer<float> scales(random.floats(64));
+    call("send_quantised", {q.bytes(), scales.bytes(), out.bytes()}, {width});
+    std::vector<int8_t> want(kRelayResult, 85);
+    for (int r = 0; r < 4; ++r) {
+      for (int c = 0; c < width; ++c) want[block_offset(r, c, width, 4, 8)] = q[at(r * width + c)];
+    }
+    std::memcpy(want.data() + 4 * width, scales.data(), 16);
+    EXPECT_EQ(out.values(), want) << width;
+    EXPECT_TRUE(out.untouched());
+  }
+}
+
+struct Pieces {  // four rows of `width` in objects; what an object holds beyond the width is larger than the rows
+  std::vector<std::vector<bfloat16>> objects;
+  double largest[4] = {};
+  Pieces(Random& random, int width) {
+    for (int o = 0; o < (width + 511) / 512; ++o) {
+      objects.push_back(halves(random, kRelayObject / 2));
+      for (int i = 0; i < 2048; ++i) {
+        const int r = i % 32 / 8, c = o * 512 + i / 32 * 8 + i % 8;
+        bfloat16& v = objects.back()[at(i)];
+        if (r == 2) v = bfloat16(0.0f);
+        v = bfloat16(static_cast<float>(v) * std::ldexp(1.0f, 5 * r - 9));
+        if (c >= width) v = bfloat16(100 * std::ldexp(1.0f, 5 * r - 9));
+        if (c < width) largest[r] = std::max(largest[r], std::fabs(static_cast<double>(static_cast<float>(v))));
+      }
+    }
+  }
+};
+
+void absmax(const Pieces& pieces, Buffer<int16_t>& state, int width) {
+  for (size_t o = 0; o < pieces.objects.size(); ++o) {
+    Buffer<bfloat16> object(pieces.objects[o]);
+    call("absmax_pieces", {object.bytes(), state.bytes()}, {static_cast<int32_t>(o), width});
+  }
+}
+
+TEST(RelayAie, ScalesAreThoseOfTheLargestOverAllObjects) {
+  Random random(8);
+  for (int width : {64, 256, 512, 2048, 2112, 5120}) {
+    const Pieces pieces(random, width);
+    Buffer<int16_t> state(kRelayState, 0x7f00);
+    absmax(pieces, state, width);
+    Buffer<int8_t> out = strange_bytes(kRelayResult);
+    call("send_scales", {state.bytes(), out.bytes()}, {width});
+    const size_t piece = at(width / 64 % 32 * 256);
+    for (size_t r = 0; r < 4; ++r) {
+      float scale;
+      std::memcpy(&scale, out.data() + piece + 4 * r, 4);
+      EXPECT_NEAR(scale, pieces.largest[r] / 127, 1e-4 * pieces.largest[r] / 127) << width << ", row " << r;
+    }
+    for (size_t i = 0; i < kRelayResult; ++i) {
+      if (i < piece || i >= piece + 16) {
+        ASSERT_EQ(out[i], 85) << i;
+      }
+    }
+    EXPECT_TRUE(state.untouched() && out.untouched());
+  }
+}
+
+// Both forms, against half a step and what the factor errs by.
+TEST(RelayAie, PiecesAreQuantisedByTheirRowsLargest) {
+  Random random(9);
+  for (int width : {64, 512, 576, 2560}) {
+    const Pieces pieces(random, width);
+    Buffer<int16_t> state(kRelayState);
+    absmax(pieces, state, width);
+    const size_t objects = pieces.objects.size();
+    std::vector<bfloat16> all;
+    for (const auto& o : pieces.objects) all.insert(all.end(), o.begin(), o.end());
+    Buffer<bfloat16> rows(all);
+    int most[4] = {};
+    for (size_t o = 0; o < objects; ++o) {
+      Buffer<int8_t> out = strange_bytes(kRelayResult), kept = strange_bytes(kRelayResult);
+      const auto index = static_cast<int32_t>(o % 4), result = static_cast<int32_t>(o / 4);
+      Buffer<bfloat16> object(pieces.objects[o]);
+      call("quantise_pieces", {object.bytes(), state.bytes(), out.bytes()}, {index});
+      call("quantise_kept", {rows.bytes(), state.bytes(), kept.bytes()}, {index, result});
+      EXPECT_EQ(out.values(), kept.values());
+      for (int i = 0; i < kRelayResult; ++i) {
+        const int p = i - index * 2048, r = i % 32 / 8;
+        if (p < 0 || p >= 2048) {
+          ASSERT_EQ(out[at(i)], 85) << i;
+        } else if (static_cast<int>(o) * 512 + p / 32 * 8 < width) {
+          const double y = static_cast<float>(pieces.objects[o][at(p)]);
+          const double exact = pieces.largest[r] > 0 ? y * 127 / pieces.largest[r] : 0;
+          ASSERT_NEAR(out[at(i)], exact, 0.5 + 127 * std::ldexp(1.0, -13)) << width << ": " << o << ", " << i;
+          most[r] = std::max(most[r], std::abs(static_cast<int>(out[at(i)])));
+        } else {
+          ASSERT_EQ(out[at(i)], 127) << i;  // saturated
+        }
+      }
+      EXPECT_TRUE(out.untouched() && kept.untouched());
+    }
+    for (int r = 0; r < 4; ++r) EXPECT_EQ(most[r], r == 2 ? 0 : 127);
+  }
+}
+
+// A head leaves as its scales, together, and its int8 tile.
+TEST(RelayAie, HeadsAreQuantisedIntoAResult) {
+  Random random(10);
+  const std::vector<bfloat16> values = halves(random, 64 * 64);
+  Buffer<bfloat16> tile(values);
+  Buffer<float> row_max(64);
+  for (int r = 0; r < 64; ++r) {
+    for (int c = 0; c < 64; ++c) {
+      row_max[at(r)] = std::max(row_max[at(r)], std::fabs(static_cast<float>(values[block_offset(r, c, 64, 4, 8)])));
+    }
+  }
+  Buffer<int8_t> out = strange_bytes(kRelayResult);
+  call("quantise_head", {tile.bytes(), row_max.bytes(), out.bytes()});
+  for (int r = 0; r < 64; ++r) {
+    float scale;
+    std::memcpy(&scale, out.data() + 4 * r, 4);
+    EXPECT_NEAR(scale, row_max[at(r)] / 127, 1e-4f * row_max[at(r)] / 127);
+    for (int c = 0; c < 64; ++c) {
+      const size_t i = block_offset(r, c, 64, 4, 8);
+      ASSERT_NEAR(out[kRelayObject + i] * scale, static_cast<float>(values[i]), 0.52f * scale) << r << ", " << c;
+    }
+  }
+  for (size_t i = 256; i < kRelayObject; ++i) ASSERT_EQ(out[i], 85);
+  EXPECT_TRUE(out.untouched());
+}
+
+// 64 queries against tiles of keys of which the last has padding, at most of all but one key.
+TEST(RelayAie, AttentionMasksWhatIsBeyondThePositions) {
+  Random random(11);
+  const std::vector<int8_t> q = random.integers<int8_t>(64 * 64, -127, 127);
+  const std::vector<int8_t> k = random.integers<int8_t>(128 * 64, -127, 127);
+  const std::vector<float> v = random.floats(128 * 64);
+  const float scale = 0.01f;
+  for (int positions : {100, 65, 1}) {
+    Buffer<float> big(kAttentionSums + kAttentionState, 99.0f), q_scales(64, scale), row_max(64);
+    Buffer<int16_t> work(kAttentionWork);
+    Buffer<int8_t> queries(to_blocks<int8_t>(q, 64, 64, 4, 8));
+    Buffer<bfloat16> out(64 * 64);
+    call("attention_begin", {big.bytes()});
+    const int tiles = (positions + 63) / 64;
+    for (int b = 0; b < tiles; ++b) {
+      std::vector<bfloat16> values;
+      for (int i = 0; i < 64 * 64; ++i) values.push_back(bfloat16(v[at(b * 4096 + i)]));
+      std::vector<float> scales(64, scale);
+      for (int i = 0; i < 64; ++i) {
+        if (64 * b + i >= positions) scales[at(i)] = 1e3f;
+      }
+      Buffer<int8_t> keys(to_blocks<int8_t>({k.data() + b * 4096, 4096}, 64, 64, 4, 8));
+      Buffer<bfloat16> tile(to_blocks<bfloat16>(values, 64, 64, 4, 8));
+      Buffer<float> k_scales(scales);
+      call("attention_step",
+           {queries.bytes(), q_scales.bytes(), keys.bytes(), k_scales.bytes(), tile.bytes(), big.bytes(), work.bytes()},
+           {b, positions});
+    }
+    call("attention_end_64x64", {big.bytes(), out.bytes(), row_max.bytes()});
+    EXPECT_TRUE(big.untouched() && work.untouched());
+    double error = 0, power = 0;
+    for (int r = 0; r < 64; ++r) {
+      std::vector<double> weights;
+      double sum = 0;
+      for (int j = 0; j < positions; ++j) {
+        double dot = 0;
+        for (int i = 0; i < 64; ++i) dot += q[at(r * 64 + i)] * k[at(j * 64 + i)];
+        weights.push_back(std::exp(dot * scale * scale / 8));
+        sum += weights.back();
+      }
+      for (int c = 0; c < 64; ++c) {
+        double want = 0;
+        for (int j = 0; j < positions; ++j) want += weights[at(j)] / sum * v[at(j * 64 + c)];
+        error += std::pow(static_cast<float>(out[block_offset(r, c, 64, 4, 8)]) - want, 2);
+        power += want * want;
+      }
+    }
+    EXPECT_LT(std::sqrt(error / power), 0.01) << positions;
+  }
+}
+
+}  // namespace
+}  // namespace shorthand::npu
