@@ -16,6 +16,10 @@ constexpr int kPiecesInResult = kRelayResult / (4 * 64);  // of int8
 
 constexpr int32_t at_most(int32_t x, int32_t most) { return x < most ? x : most; }
 
+// The 64 scales of tile `index` for the core in `row`, in an object of them.
+constexpr int32_t scales_of(int32_t row, int32_t index) { return (row * kRelayTogether + index) * 64; }
+SHORTHAND_KERNEL_INLINE int32_t* state_of(float* sums) { return reinterpret_cast<int32_t*>(sums + kAttentionSums); }
+
 template <class T>
 SHORTHAND_KERNEL_INLINE void copy(const T* from, T* to, int32_t count) {
   constexpr int lanes = 64 / sizeof(T);
@@ -63,26 +67,22 @@ void gather_scales(const float* object, float* scales) {
   }
 }
 
-void copy_query(const int8_t* object, int8_t* tile, float* scales, int32_t index) {
-  if (index == 0) {
-    copy(reinterpret_cast<const float*>(object), scales, 64);
-  } else {
-    copy(object, tile, kRelayObject);
-  }
+void copy_scales(const float* object, float* scales, int32_t row) { copy(object + scales_of(row, 0), scales, 64); }
+
+void keep_object(const int8_t* object, int8_t* objects, int32_t index) {
+  copy(object, objects + index * kRelayObject, kRelayObject);
 }
 
-void copy_scales(const float* object, float* scales) { copy(object, scales, 64); }
+void attention_begin(float* sums) { attention_begin_64x64(sums, state_of(sums)); }
 
-void copy_value(const int8_t* object, int8_t* value, int32_t index) {
-  copy(object, value + index * kRelayObject, kRelayObject);
+void attention_scores(const int8_t* q, const float* q_scales, const int8_t* k, const float* scales, float* sums,
+                      int16_t* work, int32_t row, int32_t index, int32_t first, int32_t together, int32_t positions) {
+  attention_scores_64x64(q, q_scales, k, scales + scales_of(row, index), state_of(sums), work,
+                         at_most(positions - 64 * (first * together + index), 64));
 }
 
-void attention_begin(float* sums) { attention_begin_64x64(sums, reinterpret_cast<int32_t*>(sums + kAttentionSums)); }
-
-void attention_step(const int8_t* q, const float* q_scales, const int8_t* k, const float* k_scales, const bfloat16* v,
-                    float* sums, int16_t* work, int32_t block, int32_t positions) {
-  attention_step_64x64(q, q_scales, k, k_scales, v, sums, reinterpret_cast<int32_t*>(sums + kAttentionSums), work,
-                       at_most(positions - 64 * block, 64));
+void attention_weights(float* sums, int16_t* work, int32_t index, int32_t first, int32_t together, int32_t positions) {
+  attention_weights_64x64(sums, state_of(sums), work, at_most(positions - 64 * (first * together + index), 64));
 }
 
 void clear_first(bfloat16* tile, int32_t index, int32_t across) {
@@ -152,10 +152,6 @@ void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_
     most = aie::max(most, aie::bit_and(aie::load_v<32>(object + i).cast_to<int16_t>(), magnitude_bits));
   }
   aie::store_v(state, most);
-}
-
-void keep_pieces(const int8_t* object, int8_t* rows, int32_t index) {
-  copy(object, rows + index * kRelayObject, kRelayObject);
 }
 
 void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t result) {

@@ -25,11 +25,12 @@ enum Parameter : int {
   kSteps,  // 64 of the inner dimension
   kPlain,  // 1: the tile leaves as bfloat16
   kGelu,
-  kClear,   // 1: the first row of the first tiles is padding
-  kTilesN,  // tiles in a row of blocks
-  kHead,    // as int8 with its own scales
-  kAttend,  // heads and blocks of queries
-  kKeyBlocks,
+  kClear,       // 1: the first row of the first tiles is padding
+  kTilesN,      // tiles in a row of blocks
+  kHead,        // as int8 with its own scales
+  kAttend,      // heads and blocks of queries
+  kKeyGroups,   // tiles of keys whose scales come together
+  kTogether,    // of them
   kNorms,       // 1: LayerNorm's parameters come first
   kGroups,      // of four rows to normalise
   kBefore,      // objects of x that leave before LayerNorm
@@ -115,8 +116,9 @@ class EncoderDesign {
   }
 
   void make_kernels() {
-    for (const char* name : {"zero_i32_64x64", "matmul_i8_64x64x64", "zero_row_max_64", "epilogue_bf16_64x64",
-                             "epilogue_gelu_bf16_64x64", "attention_end_64x64", "layer_norm_i8"}) {
+    for (const char* name :
+         {"zero_i32_64x64", "matmul_i8_64x64x64", "zero_row_max_64", "epilogue_bf16_64x64", "epilogue_gelu_bf16_64x64",
+          "attention_values_64x64", "attention_end_64x64", "layer_norm_i8"}) {
       named_[name] = b_.kernel(*find_aie_kernel(name));
     }
     for (int k = 0; k <= static_cast<int>(K::send_scales); ++k) {
@@ -172,23 +174,25 @@ class EncoderDesign {
     p.release(k.b).release(k.c).end();
   }
 
-  // The values' tile lies in the object that the result will leave in.
+  // Down the column come the scales of all rows' queries, their tiles and the scales of keys; along the row a tile of
+  // keys and one of values, in halves. Values pass through two objects while the core is at the keys: their first half
+  // then waits in the object that the result will leave in, and the next keys come while the second is at work.
   void attention(Program& p, const Core& k) {
-    p.loop(parameter(kAttend));
-    skip(p, k.b, literal(2 * k.row));
-    p.loop(2)
-        .acquire(k.b)
-        .call(kernel(K::copy_query), {object(k.b), k.query, k.query_scales}, {counter()})
-        .release(k.b)
-        .end();
-    skip(p, k.b, literal(2 * (rows_ - 1 - k.row)));
+    p.loop(parameter(kAttend)).acquire(k.b);
+    p.call(kernel(K::copy_scales), {object(k.b), k.query_scales}, {literal(k.row)}).release(k.b);
+    skip(p, k.b, literal(k.row));
+    p.acquire(k.b).call(kernel(K::keep_object), {object(k.b), k.query}, {literal(0)}).release(k.b);
+    skip(p, k.b, literal(rows_ - 1 - k.row));
     p.call(kernel(K::attention_begin), {k.big}).acquire(k.c);
-    p.loop(parameter(kKeyBlocks));
-    p.loop(2).acquire(k.a).call(kernel(K::copy_value), {object(k.a), object(k.c)}, {counter()}).release(k.a).end();
-    p.acquire(k.a).call(kernel(K::copy_scales), {object(k.a), k.scales}).release(k.a).acquire(k.a);
-    p.call(kernel(K::attention_step), {k.query, k.query_scales, object(k.a), k.scales, object(k.c), k.big, k.work},
-           {counter(), literal(plan_.shape.n_ctx)});
-    p.release(k.a).end();
+    const Number index = counter(), group = counter(1), together = parameter(kTogether);
+    const Number positions = literal(plan_.shape.n_ctx);
+    p.loop(parameter(kKeyGroups)).acquire(k.b).loop(together).acquire(k.a);
+    p.call(kernel(K::attention_scores), {k.query, k.query_scales, object(k.a), object(k.b), k.big, k.work},
+           {literal(k.row), index, group, together, positions});
+    p.release(k.a).call(kernel(K::attention_weights), {k.big, k.work}, {index, group, together, positions});
+    p.acquire(k.a).call(kernel(K::keep_object), {object(k.a), object(k.c)}, {literal(0)}).release(k.a).acquire(k.a);
+    p.call(named_["attention_values_64x64"], {k.work, object(k.c), object(k.a), k.big}).release(k.a).end();
+    p.release(k.b).end();
     p.call(named_["zero_row_max_64"], {k.row_max});
     p.call(named_["attention_end_64x64"], {k.big, object(k.c), k.row_max}).release(k.c).end();
   }
@@ -228,7 +232,7 @@ class EncoderDesign {
     skip(p, k.a, parameter(kSkipBefore));
     p.loop(inputs).acquire(k.a);
     p.call(kernel(K::absmax), {object(k.a), k.state}, {counter(), parameter(kWidth)});
-    p.loop(parameter(kKept)).call(kernel(K::keep_pieces), {object(k.a), k.big}, {counter(1)}).end();
+    p.loop(parameter(kKept)).call(kernel(K::keep_object), {object(k.a), k.big}, {counter(1)}).end();
     p.release(k.a).end();
     skip(p, k.a, parameter(kSkipAfter));
     auto kept = [&](Number trips, Number result) {
@@ -302,8 +306,8 @@ class EncoderDesign {
     for (int w = 0; w < rows_ * columns_; ++w) b_.signal(w);
   }
 
-  // int8 rows of width l.k, quantised -> tiles of 64 x 64 in `to`, from slot `first` of `slots` on.
-  void run_product(const Linear& l, int epilogue, int64_t to, int slots, int first, bool clear = false) {
+  // int8 rows of width l.k, quantised -> tiles of 64 x 64 in `to`: in slot `first` of `slots`, and every `apart`-th on.
+  void run_product(const Linear& l, int epilogue, int64_t to, int slots, int first, int apart = 1, bool clear = false) {
     const int m = plan_.blocks / rows_, n = l.n_tiles / columns_, objects = l.k_tiles() + 1;
     const int64_t panel = int64_t{objects} * kTileWords, block = int64_t{plan_.quantised_slots(l.k)} * kTileWords;
     begin({{kTiles, m * n}, {kSteps, l.k_tiles()}, {epilogue, 1}, {kClear, clear}, {kTilesN, n}});
@@ -312,8 +316,11 @@ class EncoderDesign {
     }
     for (int i = 0; i < m; ++i) {
       for (int c = 0; c < columns_; ++c) {
-        task(out_[at(c)], state_, to + (int64_t{i} * rows_ * slots + first + c) * kResultWords,
-             {{n, int64_t{columns_} * kResultWords}, {rows_, int64_t{slots} * kResultWords}, {4, 512}, {512, 1}});
+        task(out_[at(c)], state_, to + (int64_t{i} * rows_ * slots + first + c * apart) * kResultWords,
+             {{n, int64_t{columns_} * apart * kResultWords},
+              {rows_, int64_t{slots} * kResultWords},
+              {4, 512},
+              {512, 1}});
       }
       for (int f = 0; share_ == 1 && f < feeders_; ++f) {
         task(a_in_[at(f)], state_, plan_.quantised + (int64_t{i} * rows_ + f) * block,
@@ -329,30 +336,33 @@ class EncoderDesign {
     finish_tasks();
   }
 
-  // Slots of qkv: values, keys, queries.
+  // Slots of qkv: each head's keys and values side by side, then its queries in every other one. Keys and queries are
+  // 64 scales, and int8 in the slot's second half, so that a head's keys and values are one run.
   void run_attention() {
-    const int t = plan_.d_tiles(), queries = plan_.blocks / columns_;
-    const int64_t block = int64_t{plan_.qkv_slots} * kResultWords;
-    begin({{kAttend, plan_.head_groups * queries}, {kKeyBlocks, plan_.key_blocks}});
+    const int t = plan_.d_tiles(), queries = plan_.blocks / columns_, together = plan_.keys_together();
+    const int64_t block = int64_t{plan_.qkv_slots} * kResultWords, head = 2 * kResultWords;
+    begin({{kAttend, plan_.head_groups * queries}, {kKeyGroups, plan_.key_blocks / together}, {kTogether, together}});
     for (int h = 0; h < plan_.head_groups; ++h) {
+      const int64_t keys = plan_.qkv + h * rows_ * head;
       for (int q = 0; q < queries; ++q) {
         for (int c = 0; c < columns_; ++c) {
+          const int64_t asked = keys + t * head + (q * columns_ + c) * block;
           task(out_[at(c)], state_,
                plan_.attended + ((int64_t{q} * columns_ + c) * plan_.attended_slots + h * rows_) * kResultWords,
                {{4 * rows_, 512}, {512, 1}});
-          task(w_in_[at(c)], state_, plan_.qkv + (q * columns_ + c) * block + int64_t{2 * t + h * rows_} * kResultWords,
-               {{4 * rows_, 512}, {512, 1}});
+          // Of the scales' tiles the first is read; the others fill the object.
+          task(w_in_[at(c)], state_, asked, {{rows_, head}, {kRelayTogether, block}, {64, 1}});
+          task(w_in_[at(c)], state_, asked + kTileWords, {{rows_, head}, {2, 512}, {512, 1}});
+          task(w_in_[at(c)], state_, keys,
+               {{plan_.key_blocks / together, together * block}, {rows_, head}, {kRelayTogether, block}, {64, 1}});
         }
-        const int64_t first = plan_.qkv + int64_t{h} * rows_ * kResultWords;
-        const int64_t keys = int64_t{t} * kResultWords;
         for (int f = 0; share_ == 1 && f < feeders_; ++f) {
-          task(a_in_[at(f)], state_, first + f * kResultWords,
-               {{plan_.key_blocks, block}, {2, keys}, {4, 512}, {512, 1}});
+          task(a_in_[at(f)], state_, keys + f * head + kTileWords, {{plan_.key_blocks, block}, {6, 512}, {512, 1}});
         }
-        for (int i = 0; share_ > 1 && i < 2 * plan_.key_blocks; ++i) {
+        for (int i = 0; share_ > 1 && i < plan_.key_blocks; ++i) {
           for (int f = 0; f < feeders_; ++f) {
-            task(a_in_[at(f)], state_, first + f * share_ * kResultWords + i / 2 * block + i % 2 * keys,
-                 {{2, kTileWords}, {share_, kResultWords}, {2, 512}, {512, 1}});
+            task(a_in_[at(f)], state_, keys + f * share_ * head + i * block + kTileWords,
+                 {{3, kTileWords}, {share_, head}, {2, 512}, {512, 1}});
           }
         }
       }
@@ -444,14 +454,14 @@ class EncoderDesign {
     for (int tap = 0; tap < 3; ++tap) {  // frame -1 of the first convolution's results is padding of the second
       run_quantise(plan_.frames + int64_t{tap} * plan_.blocks * plan_.frames_slots * kResultWords, plan_.frames_slots,
                    plan_.conv1.k);
-      run_product(plan_.conv1, kGelu, plan_.convolved, plan_.convolved_slots, tap * plan_.d_tiles(), tap == 0);
+      run_product(plan_.conv1, kGelu, plan_.convolved, plan_.convolved_slots, tap * plan_.d_tiles(), 1, tap == 0);
     }
     run_quantise(plan_.convolved, plan_.convolved_slots, plan_.conv2.k);
     run_product(plan_.conv2, kGelu, plan_.result, plan_.result_slots, 0);
     for (const EncoderPlan::Layer& l : plan_.layers) {
       run_norm(l.attention_norm, false);
-      run_product(l.value, kPlain, plan_.qkv, plan_.qkv_slots, 0);
-      run_product(l.key_query, kHead, plan_.qkv, plan_.qkv_slots, plan_.d_tiles());
+      run_product(l.value, kPlain, plan_.qkv, plan_.qkv_slots, 1, 2);
+      run_product(l.key_query, kHead, plan_.qkv, plan_.qkv_slots, 0, 2);
       run_attention();
       run_quantise(plan_.attended, plan_.attended_slots, d);
       run_product(l.out, kPlain, plan_.result, plan_.result_slots, 0);

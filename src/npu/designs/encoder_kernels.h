@@ -9,11 +9,11 @@ namespace shorthand::npu {
 
 enum class EncoderKernel : uint8_t {
   gather_scales,
-  copy_query,
   copy_scales,
-  copy_value,
+  keep_object,
   attention_begin,
-  attention_step,
+  attention_scores,
+  attention_weights,
   clear_first,
   quantise_head,
   rows_of,
@@ -22,7 +22,6 @@ enum class EncoderKernel : uint8_t {
   send_rows,
   send_quantised,
   absmax,
-  keep_pieces,
   quantise_kept,
   quantise_pieces,
   send_scales,

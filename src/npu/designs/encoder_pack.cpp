@@ -126,7 +126,7 @@ EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
   result_slots = std::max(up(t, columns), up(t, 8));
   hidden_slots = std::max(up(4 * t, columns), up(4 * t, 8));
   attended_slots = std::max(head_groups * rows, up(t, 8));
-  qkv_slots = t + std::max(up(2 * t, columns), t + head_groups * rows);
+  qkv_slots = 2 * std::max(up(2 * t, columns), t + head_groups * rows);
   auto array = [&](int slots, int words) {
     const int64_t word = state_words;
     state_words += int64_t{blocks} * slots * words;

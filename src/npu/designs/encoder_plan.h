@@ -43,6 +43,12 @@ struct EncoderPlan {
   EncoderPlan(const Device& device, const EncoderShape& s);
 
   int d_tiles() const { return shape.d / 64; }
+  // Tiles of keys whose scales travel together: a divisor of all, so that no object is half used.
+  int keys_together() const {
+    int n = kRelayTogether;
+    while (key_blocks % n != 0) --n;
+    return n;
+  }
   int steps() const { return blocks / rows * (16 / columns); }  // of four rows for each core
   int x_results() const { return up(shape.d, 512) / 512; }      // objects that hold four float rows
   static int pieces_objects(int width) { return up(width, 512) / 512; }

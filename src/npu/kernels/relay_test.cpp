@@ -37,12 +37,10 @@ TEST(RelayAie, CopiesWhereTheNextKernelReads) {
   Random random(1);
   Buffer<int8_t> object(random.integers<int8_t>(kRelayObject)), tile = strange_bytes(kRelayObject);
   Buffer<int8_t> result = strange_bytes(kRelayResult), rows = strange_bytes(5 * kRelayObject);
-  Buffer<float> scales = strange_floats(64);
-  call("copy_query", {object.bytes(), tile.bytes(), scales.bytes()}, {1});
+  call("keep_object", {object.bytes(), tile.bytes()}, {0});
   EXPECT_EQ(tile.values(), object.values());
-  for (float s : scales.values()) EXPECT_EQ(s, -7777.0f);
-  call("copy_value", {object.bytes(), result.bytes()}, {1});
-  call("keep_pieces", {object.bytes(), rows.bytes()}, {3});
+  call("keep_object", {object.bytes(), result.bytes()}, {1});
+  call("keep_object", {object.bytes(), rows.bytes()}, {3});
   for (int i = 0; i < 5 * kRelayObject; ++i) {
     const int8_t first = object[at(i % kRelayObject)];
     if (i < kRelayResult) {
@@ -50,24 +48,22 @@ TEST(RelayAie, CopiesWhereTheNextKernelReads) {
     }
     EXPECT_EQ(rows[at(i)], i / kRelayObject == 3 ? first : 85) << i;
   }
-  EXPECT_TRUE(tile.untouched() && scales.untouched() && result.untouched() && rows.untouched());
+  EXPECT_TRUE(tile.untouched() && result.untouched() && rows.untouched());
 }
 
 TEST(RelayAie, FindsScalesTogetherAndInPieces) {
   Random random(2);
   Buffer<float> object(random.floats(kRelayObject / 4));
-  Buffer<float> pieces = strange_floats(64), copied = strange_floats(64), asked = strange_floats(64);
-  Buffer<int8_t> tile = strange_bytes(kRelayObject);
+  Buffer<float> pieces = strange_floats(64);
   call("gather_scales", {object.bytes(), pieces.bytes()});
-  call("copy_scales", {object.bytes(), copied.bytes()});
-  call("copy_query", {object.bytes(), tile.bytes(), asked.bytes()}, {0});
-  for (int r = 0; r < 64; ++r) {
-    EXPECT_EQ(pieces[at(r)], object[at(r / 4 * 64 + r % 4)]) << r;
-    EXPECT_EQ(copied[at(r)], object[at(r)]) << r;
-    EXPECT_EQ(asked[at(r)], object[at(r)]) << r;
+  for (int r = 0; r < 64; ++r) EXPECT_EQ(pieces[at(r)], object[at(r / 4 * 64 + r % 4)]) << r;
+  EXPECT_TRUE(pieces.untouched());
+  for (int row = 0; row < 4; ++row) {
+    Buffer<float> copied = strange_floats(64);
+    call("copy_scales", {object.bytes(), copied.bytes()}, {row});
+    for (int r = 0; r < 64; ++r) EXPECT_EQ(copied[at(r)], object[at(row * 256 + r)]) << r;
+    EXPECT_TRUE(copied.untouched());
   }
-  for (int8_t v : tile.values()) ASSERT_EQ(v, 85);
-  EXPECT_TRUE(pieces.untouched() && copied.untouched() && asked.untouched());
 }
 
 TEST(RelayAie, ClearsTheFirstRowOfTheFirstTiles) {
@@ -281,7 +277,10 @@ TEST(RelayAie, AttentionMasksWhatIsBeyondThePositions) {
   const std::vector<int8_t> k = random.integers<int8_t>(128 * 64, -127, 127);
   const std::vector<float> v = random.floats(128 * 64);
   const float scale = 0.01f;
-  for (int positions : {100, 65, 1}) {
+  struct Case {
+    int positions, row, together;
+  };
+  for (const auto [positions, row, together] : {Case{100, 0, 2}, Case{65, 3, 1}, Case{1, 1, 4}, Case{128, 2, 4}}) {
     Buffer<float> big(kAttentionSums + kAttentionState, 99.0f), q_scales(64, scale), row_max(64);
     Buffer<int16_t> work(kAttentionWork);
     Buffer<int8_t> queries(to_blocks<int8_t>(q, 64, 64, 4, 8));
@@ -291,16 +290,16 @@ TEST(RelayAie, AttentionMasksWhatIsBeyondThePositions) {
     for (int b = 0; b < tiles; ++b) {
       std::vector<bfloat16> values;
       for (int i = 0; i < 64 * 64; ++i) values.push_back(bfloat16(v[at(b * 4096 + i)]));
-      std::vector<float> scales(64, scale);
-      for (int i = 0; i < 64; ++i) {
-        if (64 * b + i >= positions) scales[at(i)] = 1e3f;
-      }
+      std::vector<float> scales(kRelayObject / 4, 1e3f);  // those of other rows and tiles, and of what is padding
+      for (int i = 0; i < 64 && 64 * b + i < positions; ++i) scales[at((row * 4 + b % together) * 64 + i)] = scale;
       Buffer<int8_t> keys(to_blocks<int8_t>({k.data() + b * 4096, 4096}, 64, 64, 4, 8));
       Buffer<bfloat16> tile(to_blocks<bfloat16>(values, 64, 64, 4, 8));
       Buffer<float> k_scales(scales);
-      call("attention_step",
-           {queries.bytes(), q_scales.bytes(), keys.bytes(), k_scales.bytes(), tile.bytes(), big.bytes(), work.bytes()},
-           {b, positions});
+      call("attention_scores",
+           {queries.bytes(), q_scales.bytes(), keys.bytes(), k_scales.bytes(), big.bytes(), work.bytes()},
+           {row, b % together, b / together, together, positions});
+      call("attention_weights", {big.bytes(), work.bytes()}, {b % together, b / together, together, positions});
+      call("attention_values_64x64", {work.bytes(), tile.bytes(), tile.bytes() + 4096, big.bytes()});
     }
     call("attention_end_64x64", {big.bytes(), out.bytes(), row_max.bytes()});
     EXPECT_TRUE(big.untouched() && work.untouched());
