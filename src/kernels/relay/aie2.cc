@@ -13,6 +13,7 @@ constexpr int kBlock = 32;                 // elements of 4 x 8
 constexpr int kPieces = kRelayObject / 2;  // bfloat16 of an object
 constexpr int kObjectFloats = kRelayObject / 4, kResultFloats = kRelayResult / 4;
 constexpr int kPiecesInResult = kRelayResult / (4 * 64);  // of int8
+constexpr int kPieceFloats = 64;
 
 constexpr int32_t at_most(int32_t x, int32_t most) { return x < most ? x : most; }
 
@@ -126,8 +127,10 @@ void send_rows(const float* rows, float* out, int32_t index, int32_t width) {
 }
 
 // Sixty-four columns of four rows at a time: runs of eight bytes, each row's in turn.
-void send_quantised(const int8_t* q, const float* scales, int8_t* out, int32_t width) {
-  int8_t* to = out;
+void keep_quantised(const int8_t* q, const float* scales, int8_t* out, float* kept, int32_t first, int32_t index,
+                    int32_t batch, int32_t together, int32_t width) {
+  const int32_t apart = together == 4 ? kRelayResult / 4 : together == 2 ? kRelayResult / 2 : kRelayResult;
+  int8_t* to = out + first + index * apart;
   for (int32_t i = 0; i < width; i += 64, to += 256) {
     const auto even = [&](int32_t row) {
       return aie::interleave_zip(aie::load_v<64>(q + row * width + i), aie::load_v<64>(q + (row + 2) * width + i), 8);
@@ -140,8 +143,10 @@ void send_quantised(const int8_t* q, const float* scales, int8_t* out, int32_t w
     aie::store_v(to + 128, right.first);
     aie::store_v(to + 192, right.second);
   }
-  aie::store_v(reinterpret_cast<float*>(to), aie::load_v<4>(scales));
+  aie::store_v(kept + 4 * (batch * together + index), aie::load_v<4>(scales));
 }
+
+void send_kept(const int8_t* rows, int8_t* out, int32_t first) { copy(rows + first, out, kRelayResult); }
 
 // Magnitudes as bits, whose order is that of the numbers.
 void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_t width) {
@@ -154,20 +159,25 @@ void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_
   aie::store_v(state, most);
 }
 
-void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t result) {
-  quantise(rows + (4 * result + index) * kPieces, state, out + index * kPieces);
+void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t slot, int32_t apart,
+                   int32_t result) {
+  quantise(rows + (4 * result + index) * kPieces, state, out + (slot * apart + index) * kPieces);
 }
 
-void quantise_pieces(const bfloat16* object, const int16_t* state, int8_t* out, int32_t index) {
-  quantise(object, state, out + index * kPieces);
+void quantise_pieces(const bfloat16* object, const int16_t* state, int8_t* out, int32_t index, int32_t slot,
+                     int32_t apart) {
+  quantise(object, state, out + (slot * apart + index) * kPieces);
 }
 
-void send_scales(const int16_t* state, int8_t* out, int32_t width) {
+void keep_scales(const int16_t* state, float* kept, int32_t slot, int32_t batch, int32_t together) {
   set_modes();
   const auto largest = row_maxima(aie::load_v<32>(state)).cast_to<bfloat16>();
   const Floats scales = product(split(to_f32(largest.extract<16>(0))), constant(1.0f / 127.0f));
-  const int32_t piece = (width >> 6) & (kPiecesInResult - 1);
-  aie::store_v(reinterpret_cast<float*>(out + piece * 256), scales.extract<4>(0));
+  aie::store_v(kept + 4 * (batch * together + slot), scales.extract<4>(0));
+}
+
+void send_scales(const float* kept, float* out) {
+  for (int32_t i = 0; i < kPiecesInResult; ++i) aie::store_v(out + i * kPieceFloats, aie::load_v<4>(kept + i * 4));
 }
 
 }  // extern "C"

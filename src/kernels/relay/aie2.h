@@ -24,13 +24,17 @@
 // add_rows          1,024 floats of rows += object, from 1024 index on; what is beyond the rows is left out.
 // copy_parameters   an object of LayerNorm's parameters (rowwise/aie2.h) to its place among them.
 // send_rows         2,048 floats of rows to out, from 2048 index on; zeros beyond the rows.
-// send_quantised    int8 rows q to out as pieces, then their four scales as a piece of which nothing else is written.
+// keep_quantised    int8 rows q to out as pieces, from byte first + kRelayResult / together * index on, and their four
+// scales
+//                   to the place of group batch * together + index in kept.
+// send_kept         a result's bytes of rows, from byte `first` on, to out.
 // absmax_pieces     state [kRelayState] takes in an object of pieces; index 0 starts anew. Exact.
 // quantise_pieces   an object of pieces to its place in out: q = round(y * 127 / largest of the row) in -127..127, the
 //                   factor within 2^-14. A row of zeros stays zeros.
+//                   Its place: `index` of the `apart` objects of group `slot`, of which a result may hold several.
 // quantise_kept     the same of object 4 result + index of rows.
-// send_scales       four scales, largest / 127, as a piece at its place in the last result of a row's pieces; nothing
-//                   else is written.
+// keep_scales       four scales, largest / 127, to the place of group batch * together + slot in kept.
+// send_scales       the scales of 32 groups in kept as pieces; nothing else is written.
 #pragma once
 
 #include <aie_api/aie.hpp>
@@ -55,10 +59,15 @@ void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t width);
 void add_rows(const float* object, float* rows, int32_t index, int32_t width);
 void copy_parameters(const float* object, float* parameters, int32_t index, int32_t width);
 void send_rows(const float* rows, float* out, int32_t index, int32_t width);
-void send_quantised(const int8_t* q, const float* scales, int8_t* out, int32_t width);
+void keep_quantised(const int8_t* q, const float* scales, int8_t* out, float* kept, int32_t first, int32_t index,
+                    int32_t batch, int32_t together, int32_t width);
+void send_kept(const int8_t* rows, int8_t* out, int32_t first);
 void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_t width);
-void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t result);
-void quantise_pieces(const bfloat16* object, const int16_t* state, int8_t* out, int32_t index);
-void send_scales(const int16_t* state, int8_t* out, int32_t width);
+void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t slot, int32_t apart,
+                   int32_t result);
+void quantise_pieces(const bfloat16* object, const int16_t* state, int8_t* out, int32_t index, int32_t slot,
+                     int32_t apart);
+void keep_scales(const int16_t* state, float* kept, int32_t slot, int32_t batch, int32_t together);
+void send_scales(const float* kept, float* out);
 
 }  // extern "C"

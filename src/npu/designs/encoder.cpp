@@ -25,24 +25,30 @@ enum Parameter : int {
   kSteps,  // 64 of the inner dimension
   kPlain,  // 1: the tile leaves as bfloat16
   kGelu,
-  kClear,       // 1: the first row of the first tiles is padding
-  kTilesN,      // tiles in a row of blocks
-  kHead,        // as int8 with its own scales
-  kAttend,      // heads and blocks of queries
-  kKeyGroups,   // tiles of keys whose scales come together
-  kTogether,    // of them
-  kNorms,       // 1: LayerNorm's parameters come first
-  kGroups,      // of four rows to normalise
-  kBefore,      // objects of x that leave before LayerNorm
-  kAfter,       // and after it
-  kQuantise,    // groups of four rows to quantise
-  kInputs,      // objects of bfloat16 pieces in four rows
-  kSkipBefore,  // those of the cores to the west
-  kSkipAfter,   // and to the east
-  kKept,        // 1: four rows fit the core and are read once
-  kAgain,       // 1: they do not, and come again down the column
-  kFull,        // results of four inputs
-  kRest,        // inputs of the last result
+  kClear,           // 1: the first row of the first tiles is padding
+  kTilesN,          // tiles in a row of blocks
+  kHead,            // as int8 with its own scales
+  kAttend,          // heads and blocks of queries
+  kKeyGroups,       // tiles of keys whose scales come together
+  kTogether,        // of them
+  kNorms,           // 1: LayerNorm's parameters come first
+  kNormRounds,      // results of scales
+  kGroups,          // of four rows to normalise, as many at a time as a result holds
+  kBefore,          // objects of x that leave before LayerNorm
+  kAfter,           // and after it
+  kQuantise,        // groups of four rows to quantise, likewise
+  kSlots,           // of them in a result
+  kApart,           // inputs from one to the next there
+  kInputs,          // objects of bfloat16 pieces in four rows
+  kSkipBefore,      // those of the cores to the west
+  kSkipAfter,       // and to the east
+  kKept,            // 1: four rows fit the core and are read once
+  kAgain,           // 1: they do not, and come again down the column
+  kFirst,           // inputs in the first result
+  kFull,            // further results of four inputs
+  kLast,            // 1: and one more
+  kRest,            // of so many
+  kQuantiseRounds,  // results of scales
   kWidth,
   kParameters,
 };
@@ -74,6 +80,11 @@ class EncoderDesign {
   }
 
  private:
+  // Quantised rows that wait beside the four float ones until they fill a result.
+  int norm_together() const {
+    const int d = plan_.shape.d;
+    return 16 * d + kResultBytes <= big_bytes() ? plan_.groups_together(d) : 1;
+  }
   // Sums; four float rows; four bfloat16 rows that are quantised.
   int big_bytes() const { return std::max((kAttentionSums + kAttentionState) * 4, 16 * plan_.shape.d); }
   int worker(int column, int row) const { return column * rows_ + row; }
@@ -145,7 +156,7 @@ class EncoderDesign {
     // Attention's; a tile before it is quantised; LayerNorm's parameters.
     core.work = buffer_of("work", std::max(kAttentionWork * 2, (2 * d + 16) * 4));
     core.query = buffer_of("query", std::max(kObjectBytes, 4 * d));  // and four int8 rows
-    core.query_scales = buffer_of("query_scales", 256);
+    core.query_scales = buffer_of("query_scales", 16 * 32);          // and those of a result of scales
     core.state = buffer_of("state", 320);
     core.scales = buffer_of("scales", 256);
     core.row_max = buffer_of("row_max", 256);
@@ -205,7 +216,9 @@ class EncoderDesign {
         .end();
     const int objects = 2 * plan_.x_results();
     const Number width = parameter(kWidth);
-    p.loop(parameter(kGroups));
+    const int together = norm_together(), kept = 16 * plan_.shape.d;
+    const bool alone = together == 1;
+    p.loop(parameter(kNormRounds)).loop(parameter(kGroups)).loop(together);
     skip(p, k.a, parameter(kSkipBefore));
     p.loop(parameter(kInputs)).acquire(k.a);
     p.call(kernel(K::rows_of), {object(k.a), k.big}, {counter(), width}).release(k.a).end();
@@ -221,46 +234,58 @@ class EncoderDesign {
     send(kBefore);
     p.call(named_["layer_norm_i8"], {k.big, k.work, k.query, k.scales}, {literal(4), width});
     send(kAfter);
-    p.acquire(k.c).call(kernel(K::send_quantised), {k.query, k.scales, object(k.c)}, {width}).release(k.c).end();
+    if (alone) p.acquire(k.c);
+    p.call(kernel(K::keep_quantised), {k.query, k.scales, alone ? object(k.c) : k.big, k.query_scales},
+           {literal(alone ? 0 : kept), counter(), counter(1), literal(together), width});
+    p.end();
+    if (!alone) p.acquire(k.c).call(kernel(K::send_kept), {k.big, object(k.c)}, {literal(kept)});
+    p.release(k.c).end();
+    scales(p, k);
+    p.end();
+  }
+
+  // The scales of a round leave after its rows.
+  void scales(Program& p, const Core& k) {
+    p.acquire(k.c).call(kernel(K::send_scales), {k.query_scales, object(k.c)}).release(k.c);
   }
 
   // A group that fits stays between its largest elements and its quantisation; a wider one comes twice, along the row
   // and down the column.
   void quantise(Program& p, const Core& k) {
     const Number inputs = parameter(kInputs);
-    p.loop(parameter(kQuantise));
+    p.loop(parameter(kQuantiseRounds)).loop(parameter(kQuantise)).acquire(k.c).loop(parameter(kSlots));
     skip(p, k.a, parameter(kSkipBefore));
     p.loop(inputs).acquire(k.a);
     p.call(kernel(K::absmax), {object(k.a), k.state}, {counter(), parameter(kWidth)});
     p.loop(parameter(kKept)).call(kernel(K::keep_object), {object(k.a), k.big}, {counter(1)}).end();
     p.release(k.a).end();
     skip(p, k.a, parameter(kSkipAfter));
-    auto kept = [&](Number trips, Number result) {
-      p.loop(trips).call(kernel(K::quantise_kept), {k.big, k.state, object(k.c)}, {counter(), result}).end();
-    };
-    p.loop(parameter(kKept)).loop(parameter(kFull)).acquire(k.c);
-    kept(literal(4), counter(1));
-    p.release(k.c).end().acquire(k.c);
-    kept(parameter(kRest), parameter(kFull));
-    p.call(kernel(K::send_scales), {k.state, object(k.c)}, {parameter(kWidth)}).release(k.c).end();
-    p.loop(parameter(kAgain));
+    p.call(kernel(K::keep_scales), {k.state, k.query_scales}, {counter(), counter(1), parameter(kSlots)});
     auto skip_rows = [&](int rows) {
-      p.loop(rows);
+      p.loop(parameter(kAgain)).loop(rows);
       skip(p, k.b, inputs);
-      p.end();
+      p.end().end();
     };
-    auto pieces = [&](Number trips) {
-      p.loop(trips).acquire(k.b);
-      p.call(kernel(K::quantise_pieces), {object(k.b), k.state, object(k.c)}, {counter()}).release(k.b).end();
+    // `trips` of the inputs, within the loop of slots or behind it.
+    auto pieces = [&](Number trips, Number slot, int result) {
+      p.loop(parameter(kKept)).loop(trips);
+      p.call(kernel(K::quantise_kept), {k.big, k.state, object(k.c)},
+             {counter(), slot, parameter(kApart), literal(result)});
+      p.end().end().loop(parameter(kAgain)).loop(trips).acquire(k.b);
+      p.call(kernel(K::quantise_pieces), {object(k.b), k.state, object(k.c)}, {counter(), slot, parameter(kApart)});
+      p.release(k.b).end().end();
     };
     skip_rows(k.row);
-    p.loop(parameter(kFull)).acquire(k.c);
-    pieces(literal(4));
-    p.release(k.c).end().acquire(k.c);
-    pieces(parameter(kRest));
-    p.call(kernel(K::send_scales), {k.state, object(k.c)}, {parameter(kWidth)}).release(k.c);
+    pieces(parameter(kFirst), counter(2), 0);
+    p.end().release(k.c).loop(parameter(kFull)).acquire(k.c);
+    pieces(literal(4), literal(0), 1);
+    p.release(k.c).end().loop(parameter(kLast)).acquire(k.c);
+    pieces(parameter(kRest), literal(0), 1);
+    p.release(k.c).end();
     skip_rows(rows_ - 1 - k.row);
-    p.end().end();
+    p.end();
+    scales(p, k);
+    p.end();
   }
 
   // The runtime sequence. At most four tasks of a FIFO are in flight, so that the shims' descriptors suffice; what a
@@ -386,21 +411,32 @@ class EncoderDesign {
     }
   }
 
-  // A result of quantised pieces for each core of a step, from slot `slot` on.
-  void take_pieces(int step, int width, int slot) {
+  // A result of quantised pieces for each core, of `together` steps from `step` on, from slot `slot` on.
+  void take_pieces(int step, int width, int slot, int together) {
     const int m = step / (16 / columns_), first = step % (16 / columns_) * columns_;
     const int64_t block = int64_t{plan_.quantised_slots(width)} * kTileWords;
+    const int64_t to = plan_.quantised + int64_t{m} * rows_ * block + int64_t{slot} * kTileWords + first * 64;
     for (int c = 0; c < columns_; ++c) {
-      task(out_[at(c)], state_,
-           plan_.quantised + int64_t{m} * rows_ * block + int64_t{slot} * kTileWords + (first + c) * 64,
-           {{rows_, block}, {32, kTileWords}, {64, 1}});
+      task(out_[at(c)], state_, to + c * 64,
+           {{rows_, block}, {together, columns_ * 64}, {32 / together, kTileWords}, {64, 1}});
+    }
+  }
+
+  // A result holds those of 32 steps. What a round leaves there is of no meaning, and the next one writes over it.
+  void take_scales(int step, int width) {
+    const int64_t block = int64_t{plan_.quantised_slots(width)} * kTileWords;
+    const int64_t to = plan_.quantised + int64_t{width / 64} * kTileWords;
+    for (int c = 0; c < columns_; ++c) {
+      task(out_[at(c)], state_, to + int64_t{step / (16 / columns_)} * rows_ * block + c * 64,
+           {{rows_, block}, {2 * columns_, rows_ * block}, {16 / columns_, columns_ * 64}, {64, 1}});
     }
   }
 
   void run_norm(int64_t parameters, bool last) {
     const int d = plan_.shape.d, inputs = plan_.pieces_objects(d), results = plan_.x_results();
     begin({{kNorms, 1},
-           {kGroups, plan_.steps()},
+           {kNormRounds, plan_.steps() / plan_.round()},
+           {kGroups, plan_.round() / norm_together()},
            {kBefore, last ? 0 : results},
            {kAfter, last ? results : 0},
            {kInputs, inputs},
@@ -418,7 +454,9 @@ class EncoderDesign {
       for (int c = 0; c < columns_; ++c) {
         task(out_[at(c)], state_, plan_.x_at(step, c, 0, 0), {{4 * results * rows_, 512}, {512, 1}});
       }
-      take_pieces(step, d, 0);
+      const int together = norm_together();
+      if (step % together == together - 1) take_pieces(step - together + 1, d, 0, together);
+      if ((step + 1) % plan_.round() == 0) take_scales(step + 1 - plan_.round(), d);
     }
     finish_tasks();
   }
@@ -426,12 +464,18 @@ class EncoderDesign {
   void run_quantise(int64_t from, int slots, int width) {
     const int inputs = plan_.pieces_objects(width);
     const bool kept = inputs * kObjectBytes <= big_bytes();
-    begin({{kQuantise, plan_.steps()},
+    const int together = plan_.groups_together(width), more = std::max(0, inputs - 4);
+    begin({{kQuantiseRounds, plan_.steps() / plan_.round()},
+           {kQuantise, plan_.round() / together},
+           {kSlots, together},
+           {kApart, 4 / together},
            {kKept, kept},
            {kAgain, !kept},
            {kInputs, inputs},
-           {kFull, inputs / 4},
-           {kRest, inputs % 4},
+           {kFirst, std::min(inputs, 4)},
+           {kFull, more / 4},
+           {kLast, more % 4 > 0},
+           {kRest, more % 4},
            {kWidth, width}},
           inputs);
     for (int step = 0; step < plan_.steps(); ++step) {
@@ -442,7 +486,10 @@ class EncoderDesign {
         task(w_in_[at(c)], state_, from + int64_t{m} * rows_ * block + (first + c) * 128,
              {{rows_, block}, {8 * inputs, kResultWords}, {128, 1}});
       }
-      for (int i = 0; i < plan_.quantised_results(width); ++i) take_pieces(step, width, 32 * i);
+      for (int i = 0; step % together == together - 1 && i < plan_.quantised_results(width); ++i) {
+        take_pieces(step - together + 1, width, 32 * i, together);
+      }
+      if ((step + 1) % plan_.round() == 0) take_scales(step + 1 - plan_.round(), width);
     }
     finish_tasks();
   }

@@ -20,10 +20,12 @@ enum class EncoderKernel : uint8_t {
   add_rows,
   copy_parameters,
   send_rows,
-  send_quantised,
+  keep_quantised,
+  send_kept,
   absmax,
   quantise_kept,
   quantise_pieces,
+  keep_scales,
   send_scales,
 };
 const KernelType& encoder_kernel(EncoderKernel kernel);

@@ -2,6 +2,7 @@
 // Where everything of an encoder lies in its two host buffers, in 32-bit words. For encoder.cpp and encoder_pack.cpp.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "npu/designs/encoder.h"
@@ -52,8 +53,18 @@ struct EncoderPlan {
   int steps() const { return blocks / rows * (16 / columns); }  // of four rows for each core
   int x_results() const { return up(shape.d, 512) / 512; }      // objects that hold four float rows
   static int pieces_objects(int width) { return up(width, 512) / 512; }
-  static int quantised_results(int width) { return pieces_objects(width) / 4 + 1; }
-  static int quantised_slots(int width) { return 32 * quantised_results(width); }
+  // A result holds 32 pieces: the groups of four rows of several steps, or a part of one. The last tile's are scales.
+  static int quantised_results(int width) { return up(width, 2048) / 2048; }
+  static int quantised_slots(int width) { return std::max(32 * quantised_results(width), width / 64 + 1); }
+  int groups_together(int width) const {
+    return std::min(16 / columns, pieces_objects(width) == 1 ? 4 : pieces_objects(width) == 2 ? 2 : 1);
+  }
+  // Steps after which the scales of their rows leave together.
+  int round() const {
+    int n = 16 / columns;
+    while (2 * n <= 32 && steps() % (2 * n) == 0) n *= 2;
+    return 3 * n <= 32 && steps() % (3 * n) == 0 ? 3 * n : n;
+  }
 
   // Four float rows of x: word of object `o` of the core in `row` and `column` at `step`.
   int64_t x_at(int step, int column, int o, int row) const {

@@ -71,7 +71,7 @@ int64_t rows(Generation g, Numbers n) {
 }
 int64_t quantised(Generation g, Numbers n) {
   constexpr Body body = {.load_bytes = 256, .store_bytes = 256, .moves = 8};
-  return kCall + loop(g, n[0] / 64, body, kLoadLatency + 2 * kVectorLatency) + kLoadLatency + 1;
+  return kCall + loop(g, n[4] / 64, body, kLoadLatency + 2 * kVectorLatency) + kLoadLatency + 1;
 }
 
 int64_t absmax(Generation g, Numbers n) {
@@ -83,7 +83,11 @@ int64_t pieces(Generation g, Numbers) {
   return kCall + kLoadLatency + kFold + 3 * kVectorLatency + kReciprocal + 2 * kProductChain +
          loop(g, kBlocks, body, kLoadLatency + 2 * kMacLatency + 4);
 }
-int64_t scales(Generation, Numbers) { return kCall + kLoadLatency + kFold + 2 * kProductChain + 1; }
+int64_t keep(Generation, Numbers) { return kCall + kLoadLatency + kFold + 2 * kProductChain + 1; }
+int64_t scales(Generation g, Numbers) {
+  const int port = g == Generation::aie2 ? 32 : 64;
+  return kCall + loop(g, 32, {.load_bytes = port, .store_bytes = port}, kLoadLatency);
+}
 
 constexpr std::string_view kObject = "relay.o";
 
@@ -100,10 +104,12 @@ constexpr KernelType kKernels[] = {
     {"add_rows", kObject, Bind<add_rows>::run, add, 1024},
     {"copy_parameters", kObject, Bind<copy_parameters>::run, parameters, 1024},
     {"send_rows", kObject, Bind<send_rows>::run, rows, 1024},
-    {"send_quantised", kObject, Bind<send_quantised>::run, quantised, 1024},
+    {"keep_quantised", kObject, Bind<keep_quantised>::run, quantised, 1024},
+    {"send_kept", kObject, Bind<send_kept>::run, copying<kRelayResult>, 1024},
     {"absmax_pieces", kObject, Bind<absmax_pieces>::run, absmax, 1024},
     {"quantise_kept", kObject, Bind<quantise_kept>::run, pieces, 2048},
     {"quantise_pieces", kObject, Bind<quantise_pieces>::run, pieces, 2048},
+    {"keep_scales", kObject, Bind<keep_scales>::run, keep, 1024},
     {"send_scales", kObject, Bind<send_scales>::run, scales, 1024},
 };
 
