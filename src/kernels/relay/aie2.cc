@@ -4,6 +4,7 @@
 #include "kernels/aie_math.h"
 #include "kernels/attention/aie2.h"
 #include "kernels/gemm_i8/aie2.h"
+#include "kernels/rowwise/aie2.h"
 
 namespace {
 
@@ -70,8 +71,8 @@ void gather_scales(const float* object, float* scales) {
 
 void copy_scales(const float* object, float* scales, int32_t row) { copy(object + scales_of(row, 0), scales, 64); }
 
-void keep_object(const int8_t* object, int8_t* objects, int32_t index) {
-  copy(object, objects + index * kRelayObject, kRelayObject);
+void keep_object(const int8_t* object, int8_t* objects, int32_t index, int32_t first) {
+  copy(object, objects + (first + index) * kRelayObject, kRelayObject);
 }
 
 void attention_begin(float* sums) { attention_begin_64x64(sums, state_of(sums)); }
@@ -119,6 +120,10 @@ void copy_parameters(const float* object, float* parameters, int32_t index, int3
   copy(object, parameters + first, at_most(2 * width + 16 - first, kObjectFloats));
 }
 
+void layer_norm_row(float* rows, const float* parameters, int8_t* q, float* scales, int32_t index, int32_t width) {
+  layer_norm_i8(rows + index * width, parameters, q + index * width, scales + index, 1, width);
+}
+
 void send_rows(const float* rows, float* out, int32_t index, int32_t width) {
   const int32_t first = index * kResultFloats, left = at_most(4 * width - first, kResultFloats);
   const int32_t n = left < 0 ? 0 : left;
@@ -149,7 +154,8 @@ void keep_quantised(const int8_t* q, const float* scales, int8_t* out, float* ke
 void send_kept(const int8_t* rows, int8_t* out, int32_t first) { copy(rows + first, out, kRelayResult); }
 
 // Magnitudes as bits, whose order is that of the numbers.
-void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_t width) {
+void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_t first, int32_t width) {
+  index += first;
   const auto magnitude_bits = aie::broadcast<int16_t, 32>(0x7fff);
   Shorts most = index == 0 ? aie::zeros<int16_t, 32>() : aie::load_v<32>(state);
   const int32_t n = elements(index, width);

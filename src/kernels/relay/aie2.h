@@ -12,7 +12,7 @@
 // gather_scales     scales [64] from an object of them.
 // copy_scales       row `row` and tile 0 of attention's object of scales: [4 rows of cores][kRelayTogether tiles][64]
 //                   floats.
-// keep_object       object to objects, an array of them, at `index`.
+// keep_object       object to objects, an array of them, at first + index.
 // attention_begin   of attention/aie2.h; its state lies behind the sums, here and below.
 // attention_scores, attention_weights   likewise. Of `positions` keys in all k is tile t = first * together + index,
 //                   64 t < positions; the rest is padding. scales is attention's object of tiles first * together on,
@@ -23,12 +23,13 @@
 // rows_of           an object of pieces to its columns of float rows.
 // add_rows          1,024 floats of rows += object, from 1024 index on; what is beyond the rows is left out.
 // copy_parameters   an object of LayerNorm's parameters (rowwise/aie2.h) to its place among them.
+// layer_norm_row    layer_norm_i8 of rowwise/aie2.h for row `index` alone.
 // send_rows         2,048 floats of rows to out, from 2048 index on; zeros beyond the rows.
 // keep_quantised    int8 rows q to out as pieces, from byte first + kRelayResult / together * index on, and their four
 // scales
 //                   to the place of group batch * together + index in kept.
 // send_kept         a result's bytes of rows, from byte `first` on, to out.
-// absmax_pieces     state [kRelayState] takes in an object of pieces; index 0 starts anew. Exact.
+// absmax_pieces     state [kRelayState] takes in object first + index of pieces; the first one starts anew. Exact.
 // quantise_pieces   an object of pieces to its place in out: q = round(y * 127 / largest of the row) in -127..127, the
 //                   factor within 2^-14. A row of zeros stays zeros.
 //                   Its place: `index` of the `apart` objects of group `slot`, of which a result may hold several.
@@ -48,7 +49,7 @@ extern "C" {
 
 void gather_scales(const float* object, float* scales);
 void copy_scales(const float* object, float* scales, int32_t row);
-void keep_object(const int8_t* object, int8_t* objects, int32_t index);
+void keep_object(const int8_t* object, int8_t* objects, int32_t index, int32_t first);
 void attention_begin(float* sums);
 void attention_scores(const int8_t* q, const float* q_scales, const int8_t* k, const float* scales, float* sums,
                       int16_t* work, int32_t row, int32_t index, int32_t first, int32_t together, int32_t positions);
@@ -58,11 +59,12 @@ void quantise_head(const bfloat16* in, const float* row_max, int8_t* out);
 void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t width);
 void add_rows(const float* object, float* rows, int32_t index, int32_t width);
 void copy_parameters(const float* object, float* parameters, int32_t index, int32_t width);
+void layer_norm_row(float* rows, const float* parameters, int8_t* q, float* scales, int32_t index, int32_t width);
 void send_rows(const float* rows, float* out, int32_t index, int32_t width);
 void keep_quantised(const int8_t* q, const float* scales, int8_t* out, float* kept, int32_t first, int32_t index,
                     int32_t batch, int32_t together, int32_t width);
 void send_kept(const int8_t* rows, int8_t* out, int32_t first);
-void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_t width);
+void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_t first, int32_t width);
 void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t slot, int32_t apart,
                    int32_t result);
 void quantise_pieces(const bfloat16* object, const int16_t* state, int8_t* out, int32_t index, int32_t slot,

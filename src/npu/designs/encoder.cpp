@@ -25,23 +25,31 @@ enum Parameter : int {
   kSteps,  // 64 of the inner dimension
   kPlain,  // 1: the tile leaves as bfloat16
   kGelu,
-  kClear,           // 1: the first row of the first tiles is padding
-  kTilesN,          // tiles in a row of blocks
-  kHead,            // as int8 with its own scales
-  kAttend,          // heads and blocks of queries
-  kKeyGroups,       // tiles of keys whose scales come together
-  kTogether,        // of them
-  kNorms,           // 1: LayerNorm's parameters come first
-  kNormRounds,      // results of scales
-  kGroups,          // of four rows to normalise, as many at a time as a result holds
-  kBefore,          // objects of x that leave before LayerNorm
-  kAfter,           // and after it
-  kQuantise,        // groups of four rows to quantise, likewise
-  kSlots,           // of them in a result
-  kApart,           // inputs from one to the next there
-  kInputs,          // objects of bfloat16 pieces in four rows
-  kSkipBefore,      // those of the cores to the west
-  kSkipAfter,       // and to the east
+  kClear,       // 1: the first row of the first tiles is padding
+  kTilesN,      // tiles in a row of blocks
+  kHead,        // as int8 with its own scales
+  kAttend,      // heads and blocks of queries
+  kKeyGroups,   // tiles of keys whose scales come together
+  kTogether,    // of them
+  kNorms,       // 1: LayerNorm's parameters come first
+  kNormRounds,  // results of scales
+  kGroups,      // of four rows to normalise, as many at a time as a result holds
+  kBefore,      // objects of x that leave before LayerNorm
+  kAfter,       // and after it
+  kQuantise,    // groups of four rows to quantise, likewise
+  kSlots,       // of them in a result
+  kApart,       // inputs from one to the next there
+  kInputs,      // objects of bfloat16 pieces in four rows
+  kInputsDown,  // and those that come down the column
+  kSkipWest,    // objects of the cores before this one along its row, once
+  kSkipNorth,   // and down its column
+  kSkipEast,    // of those behind it, at the end
+  kSkipSouth,
+  kGapAlong,  // of the others, while one's own are at work
+  kGapDown,
+  kRestAlong,  // and what is left of them after it
+  kRestDown,
+  kRestAgain,
   kKept,            // 1: four rows fit the core and are read once
   kAgain,           // 1: they do not, and come again down the column
   kFirst,           // inputs in the first result
@@ -127,9 +135,8 @@ class EncoderDesign {
   }
 
   void make_kernels() {
-    for (const char* name :
-         {"zero_i32_64x64", "matmul_i8_64x64x64", "zero_row_max_64", "epilogue_bf16_64x64", "epilogue_gelu_bf16_64x64",
-          "attention_values_64x64", "attention_end_64x64", "layer_norm_i8"}) {
+    for (const char* name : {"zero_i32_64x64", "matmul_i8_64x64x64", "zero_row_max_64", "epilogue_bf16_64x64",
+                             "epilogue_gelu_bf16_64x64", "attention_values_64x64", "attention_end_64x64"}) {
       named_[name] = b_.kernel(*find_aie_kernel(name));
     }
     for (int k = 0; k <= static_cast<int>(K::send_scales); ++k) {
@@ -162,10 +169,15 @@ class EncoderDesign {
     core.row_max = buffer_of("row_max", 256);
     Program p;
     p.barrier();
+    norm_parameters(p, core);
+    skip(p, core.a, parameter(kSkipWest));
+    skip(p, core.b, parameter(kSkipNorth));
     product(p, core);
     attention(p, core);
     norm(p, core);
     quantise(p, core);
+    skip(p, core.a, parameter(kSkipEast));
+    skip(p, core.b, parameter(kSkipSouth));
     b_.program(w, p);
   }
 
@@ -192,7 +204,7 @@ class EncoderDesign {
     p.loop(parameter(kAttend)).acquire(k.b);
     p.call(kernel(K::copy_scales), {object(k.b), k.query_scales}, {literal(k.row)}).release(k.b);
     skip(p, k.b, literal(k.row));
-    p.acquire(k.b).call(kernel(K::keep_object), {object(k.b), k.query}, {literal(0)}).release(k.b);
+    p.acquire(k.b).call(kernel(K::keep_object), {object(k.b), k.query}, {literal(0), literal(0)}).release(k.b);
     skip(p, k.b, literal(rows_ - 1 - k.row));
     p.call(kernel(K::attention_begin), {k.big}).acquire(k.c);
     const Number index = counter(), group = counter(1), together = parameter(kTogether);
@@ -201,38 +213,47 @@ class EncoderDesign {
     p.call(kernel(K::attention_scores), {k.query, k.query_scales, object(k.a), object(k.b), k.big, k.work},
            {literal(k.row), index, group, together, positions});
     p.release(k.a).call(kernel(K::attention_weights), {k.big, k.work}, {index, group, together, positions});
-    p.acquire(k.a).call(kernel(K::keep_object), {object(k.a), object(k.c)}, {literal(0)}).release(k.a).acquire(k.a);
+    p.acquire(k.a)
+        .call(kernel(K::keep_object), {object(k.a), object(k.c)}, {literal(0), literal(0)})
+        .release(k.a)
+        .acquire(k.a);
     p.call(named_["attention_values_64x64"], {k.work, object(k.c), object(k.a), k.big}).release(k.a).end();
     p.release(k.b).end();
     p.call(named_["zero_row_max_64"], {k.row_max});
     p.call(named_["attention_end_64x64"], {k.big, object(k.c), k.row_max}).release(k.c).end();
   }
 
-  void norm(Program& p, const Core& k) {
+  void norm_parameters(Program& p, const Core& k) {
     p.loop(parameter(kNorms)).loop(kNormObjects).acquire(k.b);
-    p.call(kernel(K::copy_parameters), {object(k.b), k.work}, {counter(), literal(plan_.shape.d)})
-        .release(k.b)
-        .end()
-        .end();
+    p.call(kernel(K::copy_parameters), {object(k.b), k.work}, {counter(), literal(plan_.shape.d)});
+    p.release(k.b).end().end();
+  }
+
+  // Every core sees what comes for the others of its row and of its column, and it must not hold them up while it is at
+  // its own rows: it lets theirs pass after each of these. So its turn begins, once, with those before it, and what
+  // passes meanwhile is of the same step behind it and of the next one before it.
+  void norm(Program& p, const Core& k) {
     const int objects = 2 * plan_.x_results();
     const Number width = parameter(kWidth);
     const int together = norm_together(), kept = 16 * plan_.shape.d;
     const bool alone = together == 1;
     p.loop(parameter(kNormRounds)).loop(parameter(kGroups)).loop(together);
-    skip(p, k.a, parameter(kSkipBefore));
     p.loop(parameter(kInputs)).acquire(k.a);
     p.call(kernel(K::rows_of), {object(k.a), k.big}, {counter(), width}).release(k.a).end();
-    skip(p, k.a, parameter(kSkipAfter));
-    skip(p, k.b, literal(objects * k.row));
     p.loop(objects).acquire(k.b).call(kernel(K::add_rows), {object(k.b), k.big}, {counter(), width});
     p.release(k.b).end();
-    skip(p, k.b, literal(objects * (rows_ - 1 - k.row)));
     auto send = [&](int trips) {
       p.loop(parameter(trips)).acquire(k.c);
       p.call(kernel(K::send_rows), {k.big, object(k.c)}, {counter(), width}).release(k.c).end();
     };
+    auto one = [&](Number row) { p.call(kernel(K::layer_norm_row), {k.big, k.work, k.query, k.scales}, {row, width}); };
     send(kBefore);
-    p.call(named_["layer_norm_i8"], {k.big, k.work, k.query, k.scales}, {literal(4), width});
+    p.loop(kNormGaps);
+    one(counter());
+    gap(p, k);
+    p.end();
+    one(literal(kNormGaps));
+    rest(p, k);
     send(kAfter);
     if (alone) p.acquire(k.c);
     p.call(kernel(K::keep_quantised), {k.query, k.scales, alone ? object(k.c) : k.big, k.query_scales},
@@ -243,46 +264,52 @@ class EncoderDesign {
     scales(p, k);
     p.end();
   }
+  static constexpr int kNormGaps = 3;  // between four rows
+
+  void gap(Program& p, const Core& k) {
+    skip(p, k.a, parameter(kGapAlong));
+    skip(p, k.b, parameter(kGapDown));
+  }
+  void rest(Program& p, const Core& k) {
+    skip(p, k.a, parameter(kRestAlong));
+    skip(p, k.b, parameter(kRestDown));
+  }
 
   // The scales of a round leave after its rows.
   void scales(Program& p, const Core& k) {
     p.acquire(k.c).call(kernel(K::send_scales), {k.query_scales, object(k.c)}).release(k.c);
   }
 
-  // A group that fits stays between its largest elements and its quantisation; a wider one comes twice, along the row
-  // and down the column.
+  // A group that fits stays between its largest elements and its quantisation, and comes by both ways at once; a wider
+  // one comes twice, along the row and then down the column.
   void quantise(Program& p, const Core& k) {
-    const Number inputs = parameter(kInputs);
+    const Number width = parameter(kWidth), inputs = parameter(kInputs);
     p.loop(parameter(kQuantiseRounds)).loop(parameter(kQuantise)).acquire(k.c).loop(parameter(kSlots));
-    skip(p, k.a, parameter(kSkipBefore));
-    p.loop(inputs).acquire(k.a);
-    p.call(kernel(K::absmax), {object(k.a), k.state}, {counter(), parameter(kWidth)});
-    p.loop(parameter(kKept)).call(kernel(K::keep_object), {object(k.a), k.big}, {counter(1)}).end();
+    p.loop(inputs).acquire(k.a).call(kernel(K::absmax), {object(k.a), k.state}, {counter(), literal(0), width});
+    p.loop(parameter(kKept)).call(kernel(K::keep_object), {object(k.a), k.big}, {counter(1), literal(0)}).end();
     p.release(k.a).end();
-    skip(p, k.a, parameter(kSkipAfter));
+    p.loop(parameter(kInputsDown)).acquire(k.b);
+    p.call(kernel(K::absmax), {object(k.b), k.state}, {counter(), inputs, width});
+    p.call(kernel(K::keep_object), {object(k.b), k.big}, {counter(), inputs}).release(k.b).end();
     p.call(kernel(K::keep_scales), {k.state, k.query_scales}, {counter(), counter(1), parameter(kSlots)});
-    auto skip_rows = [&](int rows) {
-      p.loop(parameter(kAgain)).loop(rows);
-      skip(p, k.b, inputs);
-      p.end().end();
-    };
     // `trips` of the inputs, within the loop of slots or behind it.
     auto pieces = [&](Number trips, Number slot, int result) {
       p.loop(parameter(kKept)).loop(trips);
       p.call(kernel(K::quantise_kept), {k.big, k.state, object(k.c)},
              {counter(), slot, parameter(kApart), literal(result)});
+      if (result == 0) gap(p, k);
       p.end().end().loop(parameter(kAgain)).loop(trips).acquire(k.b);
       p.call(kernel(K::quantise_pieces), {object(k.b), k.state, object(k.c)}, {counter(), slot, parameter(kApart)});
       p.release(k.b).end().end();
     };
-    skip_rows(k.row);
     pieces(parameter(kFirst), counter(2), 0);
+    rest(p, k);
     p.end().release(k.c).loop(parameter(kFull)).acquire(k.c);
     pieces(literal(4), literal(0), 1);
     p.release(k.c).end().loop(parameter(kLast)).acquire(k.c);
     pieces(parameter(kRest), literal(0), 1);
     p.release(k.c).end();
-    skip_rows(rows_ - 1 - k.row);
+    skip(p, k.b, parameter(kRestAgain));
     p.end();
     scales(p, k);
     p.end();
@@ -314,14 +341,16 @@ class EncoderDesign {
     }
   }
 
-  void begin(const std::map<int, int32_t>& values, int skip_objects = 0) {
+  // `along` and `down`: objects of a step for each core of a row, of a column.
+  void begin(const std::map<int, int32_t>& values, int along = 0, int down = 0) {
     for (int c = 0; c < columns_; ++c) {
       for (int r = 0; r < rows_; ++r) {
         const int w = worker(c, r);
         std::vector<int32_t> now(kParameters);
         for (const auto& [index, value] : values) now[at(index)] = value;
         if (r > 0) now[kClear] = 0;
-        now[kSkipBefore] = c * skip_objects, now[kSkipAfter] = (columns_ - 1 - c) * skip_objects;
+        now[kSkipWest] = c * along, now[kSkipEast] = (columns_ - 1 - c) * along;
+        now[kSkipNorth] = r * down, now[kSkipSouth] = (rows_ - 1 - r) * down;
         for (int i = 0; i < kParameters; ++i) {
           if (now[at(i)] != written_[at(w)][at(i)]) b_.write(w, i, now[at(i)]);
         }
@@ -432,16 +461,30 @@ class EncoderDesign {
     }
   }
 
+  // What lets the first cores pass when the last ones have had their own: any bytes will do.
+  void fill_up(int along, int down) {
+    auto any = [&](int fifo, int words) {
+      if (words > 0) task(fifo, state_, 0, {{words / 512, 512}, {512, 1}});
+    };
+    for (int f = 0; f < feeders_; ++f) any(a_in_[at(f)], (columns_ - 1) * along * share_ * kTileWords);
+    for (int c = 0; c < columns_; ++c) any(w_in_[at(c)], (rows_ - 1) * down * kTileWords);
+  }
+
   void run_norm(int64_t parameters, bool last) {
-    const int d = plan_.shape.d, inputs = plan_.pieces_objects(d), results = plan_.x_results();
+    const int d = plan_.shape.d, along = plan_.pieces_objects(d), results = plan_.x_results(), down = 2 * results;
+    const int others = (columns_ - 1) * along, together = norm_together(), round = plan_.round();
     begin({{kNorms, 1},
-           {kNormRounds, plan_.steps() / plan_.round()},
-           {kGroups, plan_.round() / norm_together()},
+           {kNormRounds, plan_.steps() / round},
+           {kGroups, round / together},
            {kBefore, last ? 0 : results},
            {kAfter, last ? results : 0},
-           {kInputs, inputs},
+           {kInputs, along},
+           {kGapAlong, others / kNormGaps},
+           {kRestAlong, others % kNormGaps},
+           {kGapDown, (rows_ - 1) * down / kNormGaps},
+           {kRestDown, (rows_ - 1) * down % kNormGaps},
            {kWidth, d}},
-          inputs);
+          along, down);
     for (int c = 0; c < columns_; ++c) {
       task(w_in_[at(c)], weights_, parameters, {{2 * kNormObjects, 512}, {512, 1}});
     }
@@ -450,46 +493,56 @@ class EncoderDesign {
         task(w_in_[at(c)], state_, plan_.x_at(step, c, 0, 0),
              {{rows_, kResultWords}, {results, int64_t{rows_} * kResultWords}, {4, 512}, {512, 1}});
       }
-      send_pieces(step, plan_.result, plan_.result_slots, inputs);
+      send_pieces(step, plan_.result, plan_.result_slots, along);
+      if (step + 1 == plan_.steps()) fill_up(along, down);
       for (int c = 0; c < columns_; ++c) {
         task(out_[at(c)], state_, plan_.x_at(step, c, 0, 0), {{4 * results * rows_, 512}, {512, 1}});
       }
-      const int together = norm_together();
-      if (step % together == together - 1) take_pieces(step - together + 1, d, 0, together);
-      if ((step + 1) % plan_.round() == 0) take_scales(step + 1 - plan_.round(), d);
+      if ((step + 1) % together == 0) take_pieces(step + 1 - together, d, 0, together);
+      if ((step + 1) % round == 0) take_scales(step + 1 - round, d);
     }
     finish_tasks();
   }
 
   void run_quantise(int64_t from, int slots, int width) {
-    const int inputs = plan_.pieces_objects(width);
+    const int inputs = plan_.pieces_objects(width), more = std::max(0, inputs - 4), first = std::min(inputs, 4);
     const bool kept = inputs * kObjectBytes <= big_bytes();
-    const int together = plan_.groups_together(width), more = std::max(0, inputs - 4);
-    begin({{kQuantiseRounds, plan_.steps() / plan_.round()},
-           {kQuantise, plan_.round() / together},
+    const int down = kept ? inputs * columns_ / (rows_ + columns_) : inputs, along = kept ? inputs - down : inputs;
+    const int together = plan_.groups_together(width), round = plan_.round();
+    const int others = (columns_ - 1) * along, below = (rows_ - 1) * down;
+    begin({{kQuantiseRounds, plan_.steps() / round},
+           {kQuantise, round / together},
            {kSlots, together},
            {kApart, 4 / together},
            {kKept, kept},
            {kAgain, !kept},
-           {kInputs, inputs},
-           {kFirst, std::min(inputs, 4)},
+           {kInputs, along},
+           {kInputsDown, kept ? down : 0},
+           {kGapAlong, kept ? others / first : 0},
+           {kRestAlong, kept ? others % first : others},
+           {kGapDown, kept ? below / first : 0},
+           {kRestDown, kept ? below % first : 0},
+           {kRestAgain, kept ? 0 : below},
+           {kFirst, first},
            {kFull, more / 4},
            {kLast, more % 4 > 0},
            {kRest, more % 4},
            {kWidth, width}},
-          inputs);
+          along, down);
+    const int64_t block = int64_t{slots} * kResultWords,
+                  downwards = from + int64_t{kept ? 8 * along : 0} * kResultWords;
     for (int step = 0; step < plan_.steps(); ++step) {
-      send_pieces(step, from, slots, inputs);
-      const int m = step / (16 / columns_), first = step % (16 / columns_) * columns_;
-      const int64_t block = int64_t{slots} * kResultWords;
-      for (int c = 0; !kept && c < columns_; ++c) {
-        task(w_in_[at(c)], state_, from + int64_t{m} * rows_ * block + (first + c) * 128,
-             {{rows_, block}, {8 * inputs, kResultWords}, {128, 1}});
+      send_pieces(step, from, slots, along);
+      const int m = step / (16 / columns_), group = step % (16 / columns_) * columns_;
+      for (int c = 0; down > 0 && c < columns_; ++c) {
+        task(w_in_[at(c)], state_, downwards + int64_t{m} * rows_ * block + (group + c) * 128,
+             {{rows_, block}, {8 * down, kResultWords}, {128, 1}});
       }
-      for (int i = 0; step % together == together - 1 && i < plan_.quantised_results(width); ++i) {
-        take_pieces(step - together + 1, width, 32 * i, together);
+      if (step + 1 == plan_.steps()) fill_up(along, down);
+      for (int i = 0; (step + 1) % together == 0 && i < plan_.quantised_results(width); ++i) {
+        take_pieces(step + 1 - together, width, 32 * i, together);
       }
-      if ((step + 1) % plan_.round() == 0) take_scales(step + 1 - plan_.round(), width);
+      if ((step + 1) % round == 0) take_scales(step + 1 - round, width);
     }
     finish_tasks();
   }

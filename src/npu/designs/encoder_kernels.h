@@ -19,6 +19,7 @@ enum class EncoderKernel : uint8_t {
   rows_of,
   add_rows,
   copy_parameters,
+  layer_norm_row,
   send_rows,
   keep_quantised,
   send_kept,

@@ -69,12 +69,17 @@ int64_t rows(Generation g, Numbers n) {
   const int64_t floats = part(int64_t{4} * n[1], int64_t{n[0]} * kFloats, kFloats);
   return kCall + copied(g, 4 * floats) + loop(g, (kFloats - floats) / 16, {.store_bytes = 64}, 0);
 }
+int64_t norm(Generation g, Numbers n) {
+  const int32_t row[] = {1, n[1]};
+  return cycles_of("layer_norm_i8", g, row);
+}
 int64_t quantised(Generation g, Numbers n) {
   constexpr Body body = {.load_bytes = 256, .store_bytes = 256, .moves = 8};
   return kCall + loop(g, n[4] / 64, body, kLoadLatency + 2 * kVectorLatency) + kLoadLatency + 1;
 }
 
-int64_t absmax(Generation g, Numbers n) {
+int64_t absmax(Generation g, Numbers numbers) {
+  const int32_t n[] = {numbers[0] + numbers[1], numbers[2]};
   return kCall + kLoadLatency + loop(g, blocks(n), {.load_bytes = 64, .vectors = 2}, kLoadLatency + kVectorLatency) + 1;
 }
 // The divisors of four rows in two vectors side by side, then two products an element, as gemm_i8 quantises.
@@ -103,6 +108,7 @@ constexpr KernelType kKernels[] = {
     {"rows_of", kObject, Bind<rows_of>::run, to_rows, 1024},
     {"add_rows", kObject, Bind<add_rows>::run, add, 1024},
     {"copy_parameters", kObject, Bind<copy_parameters>::run, parameters, 1024},
+    {"layer_norm_row", kObject, Bind<layer_norm_row>::run, norm, 2048},
     {"send_rows", kObject, Bind<send_rows>::run, rows, 1024},
     {"keep_quantised", kObject, Bind<keep_quantised>::run, quantised, 1024},
     {"send_kept", kObject, Bind<send_kept>::run, copying<kRelayResult>, 1024},
