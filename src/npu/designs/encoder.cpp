@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <deque>
 #include <map>
 
@@ -19,24 +20,26 @@ using K = EncoderKernel;
 
 size_t at(int index) { return static_cast<size_t>(index); }
 
-// Run-time parameters of a core. Trip counts of zero skip a part.
+// Run-time parameters of a core: trip counts, of which zero skips a part. An operation sets its own; those of the first
+// group are zero in all others, and the rest stay as they were, because a word for each core takes its time.
 enum Parameter : int {
-  kTiles,  // of products
-  kSteps,  // 64 of the inner dimension
-  kPlain,  // 1: the tile leaves as bfloat16
+  kTiles,           // of products
+  kAttend,          // heads and blocks of queries
+  kNorms,           // 1: LayerNorm
+  kQuantising,      // 1
+  kQuantiseRounds,  // results of scales
+  kOperations,
+  kSteps = kOperations,  // 64 of the inner dimension
+  kPlain,                // 1: the tile leaves as bfloat16
   kGelu,
   kClear,       // 1: the first row of the first tiles is padding
   kTilesN,      // tiles in a row of blocks
   kHead,        // as int8 with its own scales
-  kAttend,      // heads and blocks of queries
   kKeyGroups,   // tiles of keys whose scales come together
   kTogether,    // of them
-  kNorms,       // 1: LayerNorm's parameters come first
-  kNormRounds,  // results of scales
-  kGroups,      // of four rows to normalise, as many at a time as a result holds
   kBefore,      // objects of x that leave before LayerNorm
   kAfter,       // and after it
-  kQuantise,    // groups of four rows to quantise, likewise
+  kQuantise,    // groups of four rows to quantise, as many at a time as a result holds
   kSlots,       // of them in a result
   kApart,       // inputs from one to the next there
   kInputs,      // objects of bfloat16 pieces in four rows
@@ -49,14 +52,16 @@ enum Parameter : int {
   kGapDown,
   kRestAlong,  // and what is left of them after it
   kRestDown,
-  kRestAgain,
-  kKept,            // 1: four rows fit the core and are read once
-  kAgain,           // 1: they do not, and come again down the column
-  kFirst,           // inputs in the first result
-  kFull,            // further results of four inputs
-  kLast,            // 1: and one more
-  kRest,            // of so many
-  kQuantiseRounds,  // results of scales
+  kAgainWest,  // of those before and behind, in each step
+  kAgainEast,
+  kAgainNorth,
+  kAgainSouth,
+  kKept,   // 1: four rows fit the core and are read once
+  kAgain,  // 1: they do not, and come again down the column
+  kFirst,  // inputs in the first result
+  kFull,   // further results of four inputs
+  kLast,   // 1: and one more
+  kRest,   // of so many
   kWidth,
   kParameters,
 };
@@ -169,15 +174,10 @@ class EncoderDesign {
     core.row_max = buffer_of("row_max", 256);
     Program p;
     p.barrier();
-    norm_parameters(p, core);
-    skip(p, core.a, parameter(kSkipWest));
-    skip(p, core.b, parameter(kSkipNorth));
     product(p, core);
     attention(p, core);
     norm(p, core);
     quantise(p, core);
-    skip(p, core.a, parameter(kSkipEast));
-    skip(p, core.b, parameter(kSkipSouth));
     b_.program(w, p);
   }
 
@@ -223,24 +223,23 @@ class EncoderDesign {
     p.call(named_["attention_end_64x64"], {k.big, object(k.c), k.row_max}).release(k.c).end();
   }
 
-  void norm_parameters(Program& p, const Core& k) {
-    p.loop(parameter(kNorms)).loop(kNormObjects).acquire(k.b);
-    p.call(kernel(K::copy_parameters), {object(k.b), k.work}, {counter(), literal(plan_.shape.d)});
-    p.release(k.b).end().end();
-  }
-
   // Every core sees what comes for the others of its row and of its column, and it must not hold them up while it is at
   // its own rows: it lets theirs pass after each of these. So its turn begins, once, with those before it, and what
   // passes meanwhile is of the same step behind it and of the next one before it.
   void norm(Program& p, const Core& k) {
-    const int objects = 2 * plan_.x_results();
-    const Number width = parameter(kWidth);
+    const int along = plan_.pieces_objects(plan_.shape.d), down = 2 * plan_.x_results();
+    const int others_along = (columns_ - 1) * along, others_down = (rows_ - 1) * down;
+    const Number width = literal(plan_.shape.d);
     const int together = norm_together(), kept = 16 * plan_.shape.d;
     const bool alone = together == 1;
-    p.loop(parameter(kNormRounds)).loop(parameter(kGroups)).loop(together);
-    p.loop(parameter(kInputs)).acquire(k.a);
+    p.loop(parameter(kNorms)).loop(kNormObjects).acquire(k.b);
+    p.call(kernel(K::copy_parameters), {object(k.b), k.work}, {counter(), width}).release(k.b).end();
+    skip(p, k.a, literal(k.column * along));
+    skip(p, k.b, literal(k.row * down));
+    p.loop(plan_.steps() / plan_.round()).loop(plan_.round() / together).loop(together);
+    p.loop(along).acquire(k.a);
     p.call(kernel(K::rows_of), {object(k.a), k.big}, {counter(), width}).release(k.a).end();
-    p.loop(objects).acquire(k.b).call(kernel(K::add_rows), {object(k.b), k.big}, {counter(), width});
+    p.loop(down).acquire(k.b).call(kernel(K::add_rows), {object(k.b), k.big}, {counter(), width});
     p.release(k.b).end();
     auto send = [&](int trips) {
       p.loop(parameter(trips)).acquire(k.c);
@@ -250,10 +249,12 @@ class EncoderDesign {
     send(kBefore);
     p.loop(kNormGaps);
     one(counter());
-    gap(p, k);
+    skip(p, k.a, literal(others_along / kNormGaps));
+    skip(p, k.b, literal(others_down / kNormGaps));
     p.end();
     one(literal(kNormGaps));
-    rest(p, k);
+    skip(p, k.a, literal(others_along % kNormGaps));
+    skip(p, k.b, literal(others_down % kNormGaps));
     send(kAfter);
     if (alone) p.acquire(k.c);
     p.call(kernel(K::keep_quantised), {k.query, k.scales, alone ? object(k.c) : k.big, k.query_scales},
@@ -263,28 +264,27 @@ class EncoderDesign {
     p.release(k.c).end();
     scales(p, k);
     p.end();
+    skip(p, k.a, literal((columns_ - 1 - k.column) * along));
+    skip(p, k.b, literal((rows_ - 1 - k.row) * down));
+    p.end();
   }
   static constexpr int kNormGaps = 3;  // between four rows
-
-  void gap(Program& p, const Core& k) {
-    skip(p, k.a, parameter(kGapAlong));
-    skip(p, k.b, parameter(kGapDown));
-  }
-  void rest(Program& p, const Core& k) {
-    skip(p, k.a, parameter(kRestAlong));
-    skip(p, k.b, parameter(kRestDown));
-  }
 
   // The scales of a round leave after its rows.
   void scales(Program& p, const Core& k) {
     p.acquire(k.c).call(kernel(K::send_scales), {k.query_scales, object(k.c)}).release(k.c);
   }
 
-  // A group that fits stays between its largest elements and its quantisation, and comes by both ways at once; a wider
-  // one comes twice, along the row and then down the column.
+  // A group that fits stays between its largest elements and its quantisation, and comes by both ways at once. A wider
+  // one comes twice, along the row and then down the column; there a core that is ahead on one way must not wait for
+  // one that is ahead on the other, so that all let the others' pass in their order.
   void quantise(Program& p, const Core& k) {
     const Number width = parameter(kWidth), inputs = parameter(kInputs);
+    p.loop(parameter(kQuantising));
+    skip(p, k.a, parameter(kSkipWest));
+    skip(p, k.b, parameter(kSkipNorth));
     p.loop(parameter(kQuantiseRounds)).loop(parameter(kQuantise)).acquire(k.c).loop(parameter(kSlots));
+    skip(p, k.a, parameter(kAgainWest));
     p.loop(inputs).acquire(k.a).call(kernel(K::absmax), {object(k.a), k.state}, {counter(), literal(0), width});
     p.loop(parameter(kKept)).call(kernel(K::keep_object), {object(k.a), k.big}, {counter(1), literal(0)}).end();
     p.release(k.a).end();
@@ -297,21 +297,30 @@ class EncoderDesign {
       p.loop(parameter(kKept)).loop(trips);
       p.call(kernel(K::quantise_kept), {k.big, k.state, object(k.c)},
              {counter(), slot, parameter(kApart), literal(result)});
-      if (result == 0) gap(p, k);
+      if (result == 0) {
+        skip(p, k.a, parameter(kGapAlong));
+        skip(p, k.b, parameter(kGapDown));
+      }
       p.end().end().loop(parameter(kAgain)).loop(trips).acquire(k.b);
       p.call(kernel(K::quantise_pieces), {object(k.b), k.state, object(k.c)}, {counter(), slot, parameter(kApart)});
       p.release(k.b).end().end();
     };
+    skip(p, k.a, parameter(kAgainEast));
+    skip(p, k.b, parameter(kAgainNorth));
     pieces(parameter(kFirst), counter(2), 0);
-    rest(p, k);
+    skip(p, k.a, parameter(kRestAlong));
+    skip(p, k.b, parameter(kRestDown));
     p.end().release(k.c).loop(parameter(kFull)).acquire(k.c);
     pieces(literal(4), literal(0), 1);
     p.release(k.c).end().loop(parameter(kLast)).acquire(k.c);
     pieces(parameter(kRest), literal(0), 1);
     p.release(k.c).end();
-    skip(p, k.b, parameter(kRestAgain));
+    skip(p, k.b, parameter(kAgainSouth));
     p.end();
     scales(p, k);
+    p.end();
+    skip(p, k.a, parameter(kSkipEast));
+    skip(p, k.b, parameter(kSkipSouth));
     p.end();
   }
 
@@ -341,16 +350,27 @@ class EncoderDesign {
     }
   }
 
-  // `along` and `down`: objects of a step for each core of a row, of a column.
-  void begin(const std::map<int, int32_t>& values, int along = 0, int down = 0) {
+  // What differs from core to core: objects before and behind it, of a step in which each has `along` and `down`.
+  static void skips(std::vector<int32_t>& p, int column, int row, int columns, int rows, int along, int down,
+                    bool again) {
+    p[again ? kAgainWest : kSkipWest] = column * along,
+                           p[again ? kAgainEast : kSkipEast] = (columns - 1 - column) * along;
+    p[again ? kAgainNorth : kSkipNorth] = row * down, p[again ? kAgainSouth : kSkipSouth] = (rows - 1 - row) * down;
+    for (int i : again ? std::array{kSkipWest, kSkipEast, kSkipNorth, kSkipSouth}
+                       : std::array{kAgainWest, kAgainEast, kAgainNorth, kAgainSouth}) {
+      p[at(i)] = 0;
+    }
+  }
+
+  void begin(const std::map<int, int32_t>& values, int along = 0, int down = 0, bool again = false) {
     for (int c = 0; c < columns_; ++c) {
       for (int r = 0; r < rows_; ++r) {
         const int w = worker(c, r);
-        std::vector<int32_t> now(kParameters);
+        std::vector<int32_t> now = written_[at(w)];
+        std::fill_n(now.begin(), static_cast<int>(kOperations), 0);
         for (const auto& [index, value] : values) now[at(index)] = value;
         if (r > 0) now[kClear] = 0;
-        now[kSkipWest] = c * along, now[kSkipEast] = (columns_ - 1 - c) * along;
-        now[kSkipNorth] = r * down, now[kSkipSouth] = (rows_ - 1 - r) * down;
+        if (values.count(kQuantising) != 0) skips(now, c, r, columns_, rows_, along, down, again);
         for (int i = 0; i < kParameters; ++i) {
           if (now[at(i)] != written_[at(w)][at(i)]) b_.write(w, i, now[at(i)]);
         }
@@ -364,7 +384,13 @@ class EncoderDesign {
   void run_product(const Linear& l, int epilogue, int64_t to, int slots, int first, int apart = 1, bool clear = false) {
     const int m = plan_.blocks / rows_, n = l.n_tiles / columns_, objects = l.k_tiles() + 1;
     const int64_t panel = int64_t{objects} * kTileWords, block = int64_t{plan_.quantised_slots(l.k)} * kTileWords;
-    begin({{kTiles, m * n}, {kSteps, l.k_tiles()}, {epilogue, 1}, {kClear, clear}, {kTilesN, n}});
+    begin({{kTiles, m * n},
+           {kSteps, l.k_tiles()},
+           {kPlain, epilogue == kPlain},
+           {kGelu, epilogue == kGelu},
+           {kHead, epilogue == kHead},
+           {kClear, clear},
+           {kTilesN, n}});
     for (int c = 0; c < columns_; ++c) {
       task(w_in_[at(c)], weights_, l.at + c * panel, {{m, 0}, {n, columns_ * panel}, {2 * objects, 512}, {512, 1}});
     }
@@ -472,19 +498,8 @@ class EncoderDesign {
 
   void run_norm(int64_t parameters, bool last) {
     const int d = plan_.shape.d, along = plan_.pieces_objects(d), results = plan_.x_results(), down = 2 * results;
-    const int others = (columns_ - 1) * along, together = norm_together(), round = plan_.round();
-    begin({{kNorms, 1},
-           {kNormRounds, plan_.steps() / round},
-           {kGroups, round / together},
-           {kBefore, last ? 0 : results},
-           {kAfter, last ? results : 0},
-           {kInputs, along},
-           {kGapAlong, others / kNormGaps},
-           {kRestAlong, others % kNormGaps},
-           {kGapDown, (rows_ - 1) * down / kNormGaps},
-           {kRestDown, (rows_ - 1) * down % kNormGaps},
-           {kWidth, d}},
-          along, down);
+    const int together = norm_together(), round = plan_.round();
+    begin({{kNorms, 1}, {kBefore, last ? 0 : results}, {kAfter, last ? results : 0}});
     for (int c = 0; c < columns_; ++c) {
       task(w_in_[at(c)], weights_, parameters, {{2 * kNormObjects, 512}, {512, 1}});
     }
@@ -510,7 +525,8 @@ class EncoderDesign {
     const int down = kept ? inputs * columns_ / (rows_ + columns_) : inputs, along = kept ? inputs - down : inputs;
     const int together = plan_.groups_together(width), round = plan_.round();
     const int others = (columns_ - 1) * along, below = (rows_ - 1) * down;
-    begin({{kQuantiseRounds, plan_.steps() / round},
+    begin({{kQuantising, 1},
+           {kQuantiseRounds, plan_.steps() / round},
            {kQuantise, round / together},
            {kSlots, together},
            {kApart, 4 / together},
@@ -519,16 +535,15 @@ class EncoderDesign {
            {kInputs, along},
            {kInputsDown, kept ? down : 0},
            {kGapAlong, kept ? others / first : 0},
-           {kRestAlong, kept ? others % first : others},
+           {kRestAlong, kept ? others % first : 0},
            {kGapDown, kept ? below / first : 0},
            {kRestDown, kept ? below % first : 0},
-           {kRestAgain, kept ? 0 : below},
            {kFirst, first},
            {kFull, more / 4},
            {kLast, more % 4 > 0},
            {kRest, more % 4},
            {kWidth, width}},
-          along, down);
+          along, down, !kept);
     const int64_t block = int64_t{slots} * kResultWords,
                   downwards = from + int64_t{kept ? 8 * along : 0} * kResultWords;
     for (int step = 0; step < plan_.steps(); ++step) {
@@ -538,7 +553,7 @@ class EncoderDesign {
         task(w_in_[at(c)], state_, downwards + int64_t{m} * rows_ * block + (group + c) * 128,
              {{rows_, block}, {8 * down, kResultWords}, {128, 1}});
       }
-      if (step + 1 == plan_.steps()) fill_up(along, down);
+      if (kept && step + 1 == plan_.steps()) fill_up(along, down);
       for (int i = 0; (step + 1) % together == 0 && i < plan_.quantised_results(width); ++i) {
         take_pieces(step + 1 - together, width, 32 * i, together);
       }
