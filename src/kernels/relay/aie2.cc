@@ -165,9 +165,10 @@ void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_
   aie::store_v(state, most);
 }
 
-void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t slot, int32_t apart,
-                   int32_t result) {
-  quantise(rows + (4 * result + index) * kPieces, state, out + (slot * apart + index) * kPieces);
+void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t first, int32_t slot,
+                   int32_t apart, int32_t result, int32_t behind) {
+  index += first;
+  quantise(rows + (4 * result + index) * kPieces, state, out + (behind + slot * apart + index) * kPieces);
 }
 
 void quantise_pieces(const bfloat16* object, const int16_t* state, int8_t* out, int32_t index, int32_t slot,

@@ -33,7 +33,9 @@
 // quantise_pieces   an object of pieces to its place in out: q = round(y * 127 / largest of the row) in -127..127, the
 //                   factor within 2^-14. A row of zeros stays zeros.
 //                   Its place: `index` of the `apart` objects of group `slot`, of which a result may hold several.
-// quantise_kept     the same of object 4 result + index of rows.
+// quantise_kept     the same of object 4 result + first + index of rows; its index is first + index, and `behind`
+// places
+//                   come before all.
 // keep_scales       four scales, largest / 127, to the place of group batch * together + slot in kept.
 // send_scales       the scales of 32 groups in kept as pieces; nothing else is written.
 #pragma once
@@ -65,8 +67,8 @@ void keep_quantised(const int8_t* q, const float* scales, int8_t* out, float* ke
                     int32_t batch, int32_t together, int32_t width);
 void send_kept(const int8_t* rows, int8_t* out, int32_t first);
 void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_t first, int32_t width);
-void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t slot, int32_t apart,
-                   int32_t result);
+void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t first, int32_t slot,
+                   int32_t apart, int32_t result, int32_t behind);
 void quantise_pieces(const bfloat16* object, const int16_t* state, int8_t* out, int32_t index, int32_t slot,
                      int32_t apart);
 void keep_scales(const int16_t* state, float* kept, int32_t slot, int32_t batch, int32_t together);

@@ -44,24 +44,14 @@ enum Parameter : int {
   kApart,       // inputs from one to the next there
   kInputs,      // objects of bfloat16 pieces in four rows
   kInputsDown,  // and those that come down the column
-  kSkipWest,    // objects of the cores before this one along its row, once
-  kSkipNorth,   // and down its column
-  kSkipEast,    // of those behind it, at the end
-  kSkipSouth,
-  kGapAlong,  // of the others, while one's own are at work
-  kGapDown,
-  kRestAlong,  // and what is left of them after it
-  kRestDown,
-  kAgainWest,  // of those before and behind, in each step
-  kAgainEast,
-  kAgainNorth,
-  kAgainSouth,
-  kKept,   // 1: four rows fit the core and are read once
-  kAgain,  // 1: they do not, and come again down the column
-  kFirst,  // inputs in the first result
-  kFull,   // further results of four inputs
-  kLast,   // 1: and one more
-  kRest,   // of so many
+  kKept,        // 1: four rows fit the core and are read once
+  kAgain,       // 1: they do not, and come again down the column
+  kGather,      // 1: groups gather until they fill a result
+  kAlone,       // 1: a group fills one or more
+  kFirst,       // inputs of the first result, but for those at which one is while others' pass
+  kFull,        // further results of four inputs
+  kLast,        // 1: and one more
+  kRest,        // of so many
   kWidth,
   kParameters,
 };
@@ -97,6 +87,11 @@ class EncoderDesign {
   int norm_together() const {
     const int d = plan_.shape.d;
     return 16 * d + kResultBytes <= big_bytes() ? plan_.groups_together(d) : 1;
+  }
+  // Whether the cores of a column take turns: the first ones then are ahead by most of a step, and their results wait
+  // for the others' in three buffers.
+  bool norm_turns() const {
+    return plan_.x_results() * norm_together() < 5 && (plan_.x_results() == 1 || norm_together() > 1);
   }
   // Sums; four float rows; four bfloat16 rows that are quantised.
   int big_bytes() const { return std::max((kAttentionSums + kAttentionState) * 4, 16 * plan_.shape.d); }
@@ -223,38 +218,80 @@ class EncoderDesign {
     p.call(named_["attention_end_64x64"], {k.big, object(k.c), k.row_max}).release(k.c).end();
   }
 
-  // Every core sees what comes for the others of its row and of its column, and it must not hold them up while it is at
-  // its own rows: it lets theirs pass after each of these. So its turn begins, once, with those before it, and what
-  // passes meanwhile is of the same step behind it and of the next one before it.
+  // Every core sees what comes for the others of its row and of its column, and must not hold them up while it is at
+  // its own rows. So all take turns: core (c, r) of C x R has its own of step s at s + c / C + r / R, and what comes
+  // along a row for column c, and down a column for row r, at those times too. Each core takes everything in the order
+  // of these times, along before down where they are the same, so that none can wait for one that waits for it.
+  struct Turn {
+    Number along, down;  // objects that each core has of a step
+    bool rows = true;    // false: a column's cores are at the same step, each at its own objects in their order
+  };
+  // 'a' and 'd' for others' objects, in order.
+  std::string order(int first_along, int end_along, int first_down, int end_down) const {
+    std::string all;
+    for (int a = first_along, d = first_down; a < end_along || d < end_down;) {
+      const bool along = d >= end_down || (a < end_along && a * rows_ <= d * columns_);
+      all += along ? 'a' : 'd';
+      ++(along ? a : d);
+    }
+    return all;
+  }
+  void pass(Program& p, const Core& k, const std::string& others, const Turn& turn) const {
+    for (size_t i = 0; i < others.size();) {
+      const size_t end = std::min(others.find_first_not_of(others[i], i), others.size());
+      p.loop(static_cast<int>(end - i));
+      skip(p, others[i] == 'a' ? k.a : k.b, others[i] == 'a' ? turn.along : turn.down);
+      p.end();
+      i = end;
+    }
+  }
+  void pass_before(Program& p, const Core& k, const Turn& turn) const {
+    pass(p, k, order(-k.column, 0, turn.rows ? -k.row : 0, 0), turn);
+  }
+  void pass_behind(Program& p, const Core& k, const Turn& turn) const {
+    pass(p, k, order(0, columns_ - 1 - k.column, 0, turn.rows ? rows_ - 1 - k.row : 0), turn);
+  }
+  // Others' between one's own of a step and of the next, in three parts, each after a part `work(n)` of its own.
+  template <class Work>
+  void pass_between(Program& p, const Core& k, const Turn& turn, Work work) const {
+    const std::string all = order(1, columns_, 1, turn.rows ? rows_ : 1);
+    const size_t part = all.size() / kGaps;
+    const bool alike =
+        all.substr(0, part) == all.substr(part, part) && all.substr(0, part) == all.substr(2 * part, part);
+    for (int i = 0; i < (alike ? 1 : kGaps); ++i) {
+      p.loop(alike ? kGaps : 1);
+      work(alike ? counter() : literal(i));
+      pass(p, k, all.substr(at(i) * part, part), turn);
+      p.end();
+    }
+    pass(p, k, all.substr(kGaps * part), turn);
+  }
+  static constexpr int kGaps = 3;
+
   void norm(Program& p, const Core& k) {
     const int along = plan_.pieces_objects(plan_.shape.d), down = 2 * plan_.x_results();
-    const int others_along = (columns_ - 1) * along, others_down = (rows_ - 1) * down;
+    const Turn turn{literal(along), literal(down), norm_turns()};
     const Number width = literal(plan_.shape.d);
     const int together = norm_together(), kept = 16 * plan_.shape.d;
     const bool alone = together == 1;
     p.loop(parameter(kNorms)).loop(kNormObjects).acquire(k.b);
     p.call(kernel(K::copy_parameters), {object(k.b), k.work}, {counter(), width}).release(k.b).end();
-    skip(p, k.a, literal(k.column * along));
-    skip(p, k.b, literal(k.row * down));
+    pass_before(p, k, turn);
     p.loop(plan_.steps() / plan_.round()).loop(plan_.round() / together).loop(together);
     p.loop(along).acquire(k.a);
     p.call(kernel(K::rows_of), {object(k.a), k.big}, {counter(), width}).release(k.a).end();
+    if (!turn.rows) skip(p, k.b, literal(k.row * down));
     p.loop(down).acquire(k.b).call(kernel(K::add_rows), {object(k.b), k.big}, {counter(), width});
     p.release(k.b).end();
+    if (!turn.rows) skip(p, k.b, literal((rows_ - 1 - k.row) * down));
     auto send = [&](int trips) {
       p.loop(parameter(trips)).acquire(k.c);
       p.call(kernel(K::send_rows), {k.big, object(k.c)}, {counter(), width}).release(k.c).end();
     };
     auto one = [&](Number row) { p.call(kernel(K::layer_norm_row), {k.big, k.work, k.query, k.scales}, {row, width}); };
     send(kBefore);
-    p.loop(kNormGaps);
-    one(counter());
-    skip(p, k.a, literal(others_along / kNormGaps));
-    skip(p, k.b, literal(others_down / kNormGaps));
-    p.end();
-    one(literal(kNormGaps));
-    skip(p, k.a, literal(others_along % kNormGaps));
-    skip(p, k.b, literal(others_down % kNormGaps));
+    pass_between(p, k, turn, one);
+    one(literal(kGaps));
     send(kAfter);
     if (alone) p.acquire(k.c);
     p.call(kernel(K::keep_quantised), {k.query, k.scales, alone ? object(k.c) : k.big, k.query_scales},
@@ -264,11 +301,9 @@ class EncoderDesign {
     p.release(k.c).end();
     scales(p, k);
     p.end();
-    skip(p, k.a, literal((columns_ - 1 - k.column) * along));
-    skip(p, k.b, literal((rows_ - 1 - k.row) * down));
+    pass_behind(p, k, turn);
     p.end();
   }
-  static constexpr int kNormGaps = 3;  // between four rows
 
   // The scales of a round leave after its rows.
   void scales(Program& p, const Core& k) {
@@ -276,15 +311,20 @@ class EncoderDesign {
   }
 
   // A group that fits stays between its largest elements and its quantisation, and comes by both ways at once. A wider
-  // one comes twice, along the row and then down the column; there a core that is ahead on one way must not wait for
-  // one that is ahead on the other, so that all let the others' pass in their order.
+  // one comes twice, along the row and then down the column, and there is no work while others' pass.
   void quantise(Program& p, const Core& k) {
-    const Number width = parameter(kWidth), inputs = parameter(kInputs);
-    p.loop(parameter(kQuantising));
-    skip(p, k.a, parameter(kSkipWest));
-    skip(p, k.b, parameter(kSkipNorth));
-    p.loop(parameter(kQuantiseRounds)).loop(parameter(kQuantise)).acquire(k.c).loop(parameter(kSlots));
-    skip(p, k.a, parameter(kAgainWest));
+    const Number width = parameter(kWidth), inputs = parameter(kInputs), apart = parameter(kApart);
+    const Turn turn{inputs, parameter(kInputsDown)};
+    auto pass_rows = [&](int fifo, int others) {
+      p.loop(parameter(kAgain)).loop(others);
+      skip(p, fifo, inputs);
+      p.end().end();
+    };
+    p.loop(parameter(kQuantising)).loop(parameter(kKept));
+    pass_before(p, k, turn);
+    p.end();
+    p.loop(parameter(kQuantiseRounds)).loop(parameter(kQuantise)).loop(parameter(kSlots));
+    pass_rows(k.a, k.column);
     p.loop(inputs).acquire(k.a).call(kernel(K::absmax), {object(k.a), k.state}, {counter(), literal(0), width});
     p.loop(parameter(kKept)).call(kernel(K::keep_object), {object(k.a), k.big}, {counter(1), literal(0)}).end();
     p.release(k.a).end();
@@ -292,36 +332,49 @@ class EncoderDesign {
     p.call(kernel(K::absmax), {object(k.b), k.state}, {counter(), inputs, width});
     p.call(kernel(K::keep_object), {object(k.b), k.big}, {counter(), inputs}).release(k.b).end();
     p.call(kernel(K::keep_scales), {k.state, k.query_scales}, {counter(), counter(1), parameter(kSlots)});
-    // `trips` of the inputs, within the loop of slots or behind it.
-    auto pieces = [&](Number trips, Number slot, int result) {
-      p.loop(parameter(kKept)).loop(trips);
-      p.call(kernel(K::quantise_kept), {k.big, k.state, object(k.c)},
-             {counter(), slot, parameter(kApart), literal(result)});
-      if (result == 0) {
-        skip(p, k.a, parameter(kGapAlong));
-        skip(p, k.b, parameter(kGapDown));
-      }
-      p.end().end().loop(parameter(kAgain)).loop(trips).acquire(k.b);
-      p.call(kernel(K::quantise_pieces), {object(k.b), k.state, object(k.c)}, {counter(), slot, parameter(kApart)});
+    auto kept = [&](Operand to, Number index, Number first, Number slot, int result, int behind) {
+      p.call(kernel(K::quantise_kept), {k.big, k.state, to},
+             {index, first, slot, apart, literal(result), literal(behind)});
+    };
+    auto again = [&](Number trips) {
+      p.loop(parameter(kAgain)).loop(trips).acquire(k.b);
+      p.call(kernel(K::quantise_pieces), {object(k.b), k.state, object(k.c)}, {counter(), literal(0), apart});
       p.release(k.b).end().end();
     };
-    skip(p, k.a, parameter(kAgainEast));
-    skip(p, k.b, parameter(kAgainNorth));
-    pieces(parameter(kFirst), counter(2), 0);
-    skip(p, k.a, parameter(kRestAlong));
-    skip(p, k.b, parameter(kRestDown));
-    p.end().release(k.c).loop(parameter(kFull)).acquire(k.c);
-    pieces(literal(4), literal(0), 1);
+    // Several groups gather behind the kept ones, which are two objects at most, until they fill a result.
+    constexpr int kGathered = 4;
+    p.loop(parameter(kGather));
+    pass_between(p, k, turn, [](Number) {});
+    p.loop(inputs);
+    kept(k.big, counter(), literal(0), counter(2), 0, kGathered);
+    p.end().loop(parameter(kInputsDown));
+    kept(k.big, counter(), inputs, counter(2), 0, kGathered);
+    p.end().end();
+    pass_rows(k.a, columns_ - 1 - k.column);
+    pass_rows(k.b, k.row);
+    p.loop(parameter(kAlone)).acquire(k.c).loop(parameter(kKept));
+    pass_between(p, k, turn, [&](Number n) { kept(object(k.c), n, literal(0), literal(0), 0, 0); });
+    p.loop(parameter(kFirst));
+    kept(object(k.c), counter(), literal(kGaps), literal(0), 0, 0);
+    p.end().end();
+    again(parameter(kFirst));
+    p.release(k.c).loop(parameter(kFull)).acquire(k.c);
+    again(literal(4));
     p.release(k.c).end().loop(parameter(kLast)).acquire(k.c);
-    pieces(parameter(kRest), literal(0), 1);
-    p.release(k.c).end();
-    skip(p, k.b, parameter(kAgainSouth));
+    p.loop(parameter(kKept)).loop(parameter(kRest));
+    kept(object(k.c), counter(), literal(0), literal(0), 1, 0);
+    p.end().end();
+    again(parameter(kRest));
+    p.release(k.c).end().end();
+    pass_rows(k.b, rows_ - 1 - k.row);
+    p.end().loop(parameter(kGather)).acquire(k.c);
+    p.call(kernel(K::send_kept), {k.big, object(k.c)}, {literal(kGathered * kObjectBytes / 2)}).release(k.c).end();
     p.end();
     scales(p, k);
     p.end();
-    skip(p, k.a, parameter(kSkipEast));
-    skip(p, k.b, parameter(kSkipSouth));
-    p.end();
+    p.loop(parameter(kKept));
+    pass_behind(p, k, turn);
+    p.end().end();
   }
 
   // The runtime sequence. At most four tasks of a FIFO are in flight, so that the shims' descriptors suffice; what a
@@ -350,19 +403,7 @@ class EncoderDesign {
     }
   }
 
-  // What differs from core to core: objects before and behind it, of a step in which each has `along` and `down`.
-  static void skips(std::vector<int32_t>& p, int column, int row, int columns, int rows, int along, int down,
-                    bool again) {
-    p[again ? kAgainWest : kSkipWest] = column * along,
-                           p[again ? kAgainEast : kSkipEast] = (columns - 1 - column) * along;
-    p[again ? kAgainNorth : kSkipNorth] = row * down, p[again ? kAgainSouth : kSkipSouth] = (rows - 1 - row) * down;
-    for (int i : again ? std::array{kSkipWest, kSkipEast, kSkipNorth, kSkipSouth}
-                       : std::array{kAgainWest, kAgainEast, kAgainNorth, kAgainSouth}) {
-      p[at(i)] = 0;
-    }
-  }
-
-  void begin(const std::map<int, int32_t>& values, int along = 0, int down = 0, bool again = false) {
+  void begin(const std::map<int, int32_t>& values) {
     for (int c = 0; c < columns_; ++c) {
       for (int r = 0; r < rows_; ++r) {
         const int w = worker(c, r);
@@ -370,7 +411,6 @@ class EncoderDesign {
         std::fill_n(now.begin(), static_cast<int>(kOperations), 0);
         for (const auto& [index, value] : values) now[at(index)] = value;
         if (r > 0) now[kClear] = 0;
-        if (values.count(kQuantising) != 0) skips(now, c, r, columns_, rows_, along, down, again);
         for (int i = 0; i < kParameters; ++i) {
           if (now[at(i)] != written_[at(w)][at(i)]) b_.write(w, i, now[at(i)]);
         }
@@ -509,7 +549,7 @@ class EncoderDesign {
              {{rows_, kResultWords}, {results, int64_t{rows_} * kResultWords}, {4, 512}, {512, 1}});
       }
       send_pieces(step, plan_.result, plan_.result_slots, along);
-      if (step + 1 == plan_.steps()) fill_up(along, down);
+      if (step + 1 == plan_.steps()) fill_up(along, norm_turns() ? down : 0);
       for (int c = 0; c < columns_; ++c) {
         task(out_[at(c)], state_, plan_.x_at(step, c, 0, 0), {{4 * results * rows_, 512}, {512, 1}});
       }
@@ -524,7 +564,6 @@ class EncoderDesign {
     const bool kept = inputs * kObjectBytes <= big_bytes();
     const int down = kept ? inputs * columns_ / (rows_ + columns_) : inputs, along = kept ? inputs - down : inputs;
     const int together = plan_.groups_together(width), round = plan_.round();
-    const int others = (columns_ - 1) * along, below = (rows_ - 1) * down;
     begin({{kQuantising, 1},
            {kQuantiseRounds, plan_.steps() / round},
            {kQuantise, round / together},
@@ -534,16 +573,13 @@ class EncoderDesign {
            {kAgain, !kept},
            {kInputs, along},
            {kInputsDown, kept ? down : 0},
-           {kGapAlong, kept ? others / first : 0},
-           {kRestAlong, kept ? others % first : 0},
-           {kGapDown, kept ? below / first : 0},
-           {kRestDown, kept ? below % first : 0},
-           {kFirst, first},
+           {kGather, kept && inputs <= 2},
+           {kAlone, !kept || inputs > 2},
+           {kFirst, kept && inputs > 2 ? first - kGaps : first},
            {kFull, more / 4},
            {kLast, more % 4 > 0},
            {kRest, more % 4},
-           {kWidth, width}},
-          along, down, !kept);
+           {kWidth, width}});
     const int64_t block = int64_t{slots} * kResultWords,
                   downwards = from + int64_t{kept ? 8 * along : 0} * kResultWords;
     for (int step = 0; step < plan_.steps(); ++step) {
