@@ -88,11 +88,9 @@ class EncoderDesign {
     const int d = plan_.shape.d;
     return 16 * d + kResultBytes <= big_bytes() ? plan_.groups_together(d) : 1;
   }
-  // Whether the cores of a column take turns: the first ones then are ahead by most of a step, and their results wait
-  // for the others' in three buffers.
-  bool norm_turns() const {
-    return plan_.x_results() * norm_together() < 5 && (plan_.x_results() == 1 || norm_together() > 1);
-  }
+  // Whether cores take turns in LayerNorm. The first of a column are then ahead of the last by most of a step, and no
+  // more than three results wait on the way; wider rows have more in a step.
+  bool norm_turns() const { return plan_.x_results() == 1 || norm_together() > 1; }
   // Sums; four float rows; four bfloat16 rows that are quantised.
   int big_bytes() const { return std::max((kAttentionSums + kAttentionState) * 4, 16 * plan_.shape.d); }
   int worker(int column, int row) const { return column * rows_ + row; }
@@ -224,7 +222,6 @@ class EncoderDesign {
   // of these times, along before down where they are the same, so that none can wait for one that waits for it.
   struct Turn {
     Number along, down;  // objects that each core has of a step
-    bool rows = true;    // false: a column's cores are at the same step, each at its own objects in their order
   };
   // 'a' and 'd' for others' objects, in order.
   std::string order(int first_along, int end_along, int first_down, int end_down) const {
@@ -246,15 +243,15 @@ class EncoderDesign {
     }
   }
   void pass_before(Program& p, const Core& k, const Turn& turn) const {
-    pass(p, k, order(-k.column, 0, turn.rows ? -k.row : 0, 0), turn);
+    pass(p, k, order(-k.column, 0, -k.row, 0), turn);
   }
   void pass_behind(Program& p, const Core& k, const Turn& turn) const {
-    pass(p, k, order(0, columns_ - 1 - k.column, 0, turn.rows ? rows_ - 1 - k.row : 0), turn);
+    pass(p, k, order(0, columns_ - 1 - k.column, 0, rows_ - 1 - k.row), turn);
   }
   // Others' between one's own of a step and of the next, in three parts, each after a part `work(n)` of its own.
   template <class Work>
   void pass_between(Program& p, const Core& k, const Turn& turn, Work work) const {
-    const std::string all = order(1, columns_, 1, turn.rows ? rows_ : 1);
+    const std::string all = order(1, columns_, 1, rows_);
     const size_t part = all.size() / kGaps;
     const bool alike =
         all.substr(0, part) == all.substr(part, part) && all.substr(0, part) == all.substr(2 * part, part);
@@ -270,28 +267,36 @@ class EncoderDesign {
 
   void norm(Program& p, const Core& k) {
     const int along = plan_.pieces_objects(plan_.shape.d), down = 2 * plan_.x_results();
-    const Turn turn{literal(along), literal(down), norm_turns()};
+    const Turn turn{literal(along), literal(down)};
     const Number width = literal(plan_.shape.d);
     const int together = norm_together(), kept = 16 * plan_.shape.d;
-    const bool alone = together == 1;
+    const bool alone = together == 1, turns = norm_turns();
     p.loop(parameter(kNorms)).loop(kNormObjects).acquire(k.b);
     p.call(kernel(K::copy_parameters), {object(k.b), k.work}, {counter(), width}).release(k.b).end();
-    pass_before(p, k, turn);
+    if (turns) pass_before(p, k, turn);
     p.loop(plan_.steps() / plan_.round()).loop(plan_.round() / together).loop(together);
+    if (!turns) skip(p, k.a, literal(k.column * along));
     p.loop(along).acquire(k.a);
     p.call(kernel(K::rows_of), {object(k.a), k.big}, {counter(), width}).release(k.a).end();
-    if (!turn.rows) skip(p, k.b, literal(k.row * down));
+    if (!turns) skip(p, k.a, literal((columns_ - 1 - k.column) * along));
+    if (!turns) skip(p, k.b, literal(k.row * down));
     p.loop(down).acquire(k.b).call(kernel(K::add_rows), {object(k.b), k.big}, {counter(), width});
     p.release(k.b).end();
-    if (!turn.rows) skip(p, k.b, literal((rows_ - 1 - k.row) * down));
+    if (!turns) skip(p, k.b, literal((rows_ - 1 - k.row) * down));
     auto send = [&](int trips) {
       p.loop(parameter(trips)).acquire(k.c);
       p.call(kernel(K::send_rows), {k.big, object(k.c)}, {counter(), width}).release(k.c).end();
     };
     auto one = [&](Number row) { p.call(kernel(K::layer_norm_row), {k.big, k.work, k.query, k.scales}, {row, width}); };
     send(kBefore);
-    pass_between(p, k, turn, one);
-    one(literal(kGaps));
+    if (turns) {
+      pass_between(p, k, turn, one);
+      one(literal(kGaps));
+    } else {
+      p.loop(4);
+      one(counter());
+      p.end();
+    }
     send(kAfter);
     if (alone) p.acquire(k.c);
     p.call(kernel(K::keep_quantised), {k.query, k.scales, alone ? object(k.c) : k.big, k.query_scales},
@@ -301,7 +306,7 @@ class EncoderDesign {
     p.release(k.c).end();
     scales(p, k);
     p.end();
-    pass_behind(p, k, turn);
+    if (turns) pass_behind(p, k, turn);
     p.end();
   }
 
@@ -549,7 +554,7 @@ class EncoderDesign {
              {{rows_, kResultWords}, {results, int64_t{rows_} * kResultWords}, {4, 512}, {512, 1}});
       }
       send_pieces(step, plan_.result, plan_.result_slots, along);
-      if (step + 1 == plan_.steps()) fill_up(along, norm_turns() ? down : 0);
+      if (norm_turns() && step + 1 == plan_.steps()) fill_up(along, down);
       for (int c = 0; c < columns_; ++c) {
         task(out_[at(c)], state_, plan_.x_at(step, c, 0, 0), {{4 * results * rows_, 512}, {512, 1}});
       }
