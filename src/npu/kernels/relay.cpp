@@ -110,7 +110,7 @@ constexpr KernelType kKernels[] = {
     {"copy_parameters", kObject, Bind<copy_parameters>::run, parameters, 1024},
     {"layer_norm_row", kObject, Bind<layer_norm_row>::run, norm, 2048},
     {"send_rows", kObject, Bind<send_rows>::run, rows, 1024},
-    {"keep_quantised", kObject, Bind<keep_quantised>::run, quantised, 1024},
+    {"keep_quantised", kObject, Bind<keep_quantised>::run, quantised, 2048},
     {"send_kept", kObject, Bind<send_kept>::run, copying<kRelayResult>, 1024},
     {"absmax_pieces", kObject, Bind<absmax_pieces>::run, absmax, 1024},
     {"quantise_kept", kObject, Bind<quantise_kept>::run, pieces, 2048},
