@@ -94,10 +94,16 @@ class EncoderDesign {
   // Sums; four float rows; four bfloat16 rows that are quantised.
   int big_bytes() const { return std::max((kAttentionSums + kAttentionState) * 4, 16 * plan_.shape.d); }
   int worker(int column, int row) const { return column * rows_ + row; }
-  int fifo(std::string name, int words, int depth) {
+  int fifo(std::string name, int words, int depth, std::vector<int> banks = {}) {
     Fifo f;
-    f.name = std::move(name), f.element_bytes = 4, f.elements = words, f.depth = depth;
+    f.name = std::move(name), f.element_bytes = 4, f.elements = words, f.depth = depth, f.banks = std::move(banks);
     return b_.fifo(std::move(f));
+  }
+
+  // Sums lie in banks 0 and 1. Of two objects that a product reads together each has a bank of its own, and of the two
+  // that arrive meanwhile one has a third. Wider rows leave no choice.
+  std::vector<int> banks(std::vector<int> of) const {
+    return depth_ == 2 && plan_.shape.d <= 1024 ? std::move(of) : std::vector<int>();
   }
 
   void make_fifos() {
@@ -107,7 +113,7 @@ class EncoderDesign {
       b_.from_host(a_in_.back(), column);
       std::vector<int> parts, offsets;
       for (int i = 0; i < share_; ++i) {
-        a_.push_back(fifo(fmt::format("a{}", f * share_ + i), kTileWords, depth_));
+        a_.push_back(fifo(fmt::format("a{}", f * share_ + i), kTileWords, depth_, banks({1, 3})));
         for (int c = 0; c < columns_; ++c) b_.to_worker(a_.back(), worker(c, f * share_ + i));
         parts.push_back(a_.back());
         offsets.push_back(i * kTileWords);
@@ -116,7 +122,7 @@ class EncoderDesign {
     }
     for (int c = 0; c < columns_; ++c) {
       w_in_.push_back(fifo(fmt::format("b_in{}", c), kTileWords, share_ > 1 ? 2 : 4));
-      w_.push_back(fifo(fmt::format("b{}", c), kTileWords, depth_));
+      w_.push_back(fifo(fmt::format("b{}", c), kTileWords, depth_, banks({2, 1})));
       b_.from_host(w_in_.back(), c).forward(w_in_.back(), w_.back(), {c, kMemoryRow});
       std::vector<int> parts, offsets;
       for (int r = 0; r < rows_; ++r) {
