@@ -5,6 +5,7 @@
 
 #include <array>
 #include <deque>
+#include <functional>
 #include <map>
 
 #include "kernels/attention/aie2.h"
@@ -37,6 +38,8 @@ enum Parameter : int {
   kHead,        // as int8 with its own scales
   kKeyGroups,   // tiles of keys whose scales come together
   kTogether,    // of them
+  kNormRounds,  // results of LayerNorm's scales
+  kGroups,      // in each, groups of four rows, as many at a time as a result holds
   kBefore,      // objects of x that leave before LayerNorm
   kAfter,       // and after it
   kQuantise,    // groups of four rows to quantise, as many at a time as a result holds
@@ -59,7 +62,7 @@ enum Parameter : int {
 class EncoderDesign {
  public:
   EncoderDesign(const Device& device, const EncoderShape& shape, const EncoderOptions& options)
-      : plan_(device, shape), depth_(options.depth), rows_(device.core_rows), columns_(device.columns), b_("encoder") {
+      : plan_(device, shape), options_(options), rows_(device.core_rows), columns_(device.columns), b_("encoder") {
     feeders_ = std::min(rows_, columns_);
     share_ = rows_ / feeders_;
   }
@@ -80,6 +83,54 @@ class EncoderDesign {
     }
     make_sequence();
     return b_.finish();
+  }
+
+  struct Operation {
+    EncoderOperation what;
+    std::function<void()> run;
+  };
+
+  // The sequence, in order. Valid as long as this is.
+  std::vector<Operation> operations() {
+    std::vector<Operation> list;
+    const EncoderPlan& p = plan_;
+    const int d = p.shape.d;
+    auto rows = [&](std::string_view name, std::function<void()> run) {
+      list.push_back({{name, p.key_blocks, p.blocks / rows_}, std::move(run)});
+    };
+    auto product = [&](std::string_view name, const Linear& l, int n, std::function<void()> run) {
+      const int64_t rounds = int64_t{p.blocks} / rows_ * (l.n_tiles / columns_);
+      list.push_back({{name, int64_t{p.key_blocks} * (n / 64), rounds}, std::move(run)});
+    };
+    for (int tap = 0; tap < 3; ++tap) {  // frame -1 of the first convolution's results is padding of the second
+      rows("quantise frames", [this, &p, tap] {
+        run_quantise(p.frames + int64_t{tap} * p.blocks * p.frames_slots * kResultWords, p.frames_slots, p.conv1.k);
+      });
+      product("first convolution", p.conv1, d, [this, &p, tap] {
+        run_product(p.conv1, kGelu, p.convolved, p.convolved_slots, tap * p.d_tiles(), 1, tap == 0);
+      });
+    }
+    rows("quantise convolved", [this, &p] { run_quantise(p.convolved, p.convolved_slots, p.conv2.k); });
+    product("second convolution", p.conv2, d, [this, &p] { run_product(p.conv2, kGelu, p.result, p.result_slots, 0); });
+    for (const EncoderPlan::Layer& l : p.layers) {
+      rows("attention's norm", [this, &l] { run_norm(l.attention_norm, false); });
+      product("values", l.value, d, [this, &p, &l] { run_product(l.value, kPlain, p.qkv, p.qkv_slots, 1, 2); });
+      product("keys and queries", l.key_query, 2 * d,
+              [this, &p, &l] { run_product(l.key_query, kHead, p.qkv, p.qkv_slots, 0, 2); });
+      list.push_back(
+          {{"attention", int64_t{p.shape.heads} * p.key_blocks, int64_t{p.head_groups} * (p.blocks / columns_)},
+           [this] { run_attention(); }});
+      rows("quantise attended", [this, &p, d] { run_quantise(p.attended, p.attended_slots, d); });
+      product("output", l.out, d, [this, &p, &l] { run_product(l.out, kPlain, p.result, p.result_slots, 0); });
+      rows("feed-forward's norm", [this, &l] { run_norm(l.mlp_norm, false); });
+      product("first product", l.mlp1, 4 * d,
+              [this, &p, &l] { run_product(l.mlp1, kGelu, p.hidden, p.hidden_slots, 0); });
+      rows("quantise hidden", [this, &p, d] { run_quantise(p.hidden, p.hidden_slots, 4 * d); });
+      product("second product", l.mlp2, d,
+              [this, &p, &l] { run_product(l.mlp2, kPlain, p.result, p.result_slots, 0); });
+    }
+    rows("last norm", [this, &p] { run_norm(p.final_norm, true); });
+    return list;
   }
 
  private:
@@ -103,17 +154,20 @@ class EncoderDesign {
   // Sums lie in banks 0 and 1. Of two objects that a product reads together each has a bank of its own, and of the two
   // that arrive meanwhile one has a third. Wider rows leave no choice.
   std::vector<int> banks(std::vector<int> of) const {
-    return depth_ == 2 && plan_.shape.d <= 1024 ? std::move(of) : std::vector<int>();
+    return options_.depth == 2 && plan_.shape.d <= 1024 ? std::move(of) : std::vector<int>();
   }
+
+  // Objects of a memory tile on their way to the cores.
+  int relayed() const { return options_.depth == 1 ? 1 : share_ > 1 ? 2 : 4; }
 
   void make_fifos() {
     for (int f = 0; f < feeders_; ++f) {
       const int column = f * columns_ / feeders_;
-      a_in_.push_back(fifo(fmt::format("a_in{}", f), share_ * kTileWords, share_ > 1 ? 2 : 4));
+      a_in_.push_back(fifo(fmt::format("a_in{}", f), share_ * kTileWords, relayed()));
       b_.from_host(a_in_.back(), column);
       std::vector<int> parts, offsets;
       for (int i = 0; i < share_; ++i) {
-        a_.push_back(fifo(fmt::format("a{}", f * share_ + i), kTileWords, depth_, banks({1, 3})));
+        a_.push_back(fifo(fmt::format("a{}", f * share_ + i), kTileWords, options_.depth, banks({1, 3})));
         for (int c = 0; c < columns_; ++c) b_.to_worker(a_.back(), worker(c, f * share_ + i));
         parts.push_back(a_.back());
         offsets.push_back(i * kTileWords);
@@ -121,8 +175,8 @@ class EncoderDesign {
       b_.split(a_in_.back(), parts, offsets, {column, kMemoryRow});
     }
     for (int c = 0; c < columns_; ++c) {
-      w_in_.push_back(fifo(fmt::format("b_in{}", c), kTileWords, share_ > 1 ? 2 : 4));
-      w_.push_back(fifo(fmt::format("b{}", c), kTileWords, depth_, banks({2, 1})));
+      w_in_.push_back(fifo(fmt::format("b_in{}", c), kTileWords, relayed()));
+      w_.push_back(fifo(fmt::format("b{}", c), kTileWords, options_.depth, banks({2, 1})));
       b_.from_host(w_in_.back(), c).forward(w_in_.back(), w_.back(), {c, kMemoryRow});
       std::vector<int> parts, offsets;
       for (int r = 0; r < rows_; ++r) {
@@ -132,7 +186,7 @@ class EncoderDesign {
         parts.push_back(c_.back());
         offsets.push_back(r * kResultWords);
       }
-      out_.push_back(fifo(fmt::format("c_out{}", c), rows_ * kResultWords, 2));
+      out_.push_back(fifo(fmt::format("c_out{}", c), rows_ * kResultWords, options_.depth));
       b_.join(parts, offsets, out_.back(), {c, kMemoryRow});
       b_.to_host(out_.back(), c);
     }
@@ -280,7 +334,7 @@ class EncoderDesign {
     p.loop(parameter(kNorms)).loop(kNormObjects).acquire(k.b);
     p.call(kernel(K::copy_parameters), {object(k.b), k.work}, {counter(), width}).release(k.b).end();
     if (turns) pass_before(p, k, turn);
-    p.loop(plan_.steps() / plan_.round()).loop(plan_.round() / together).loop(together);
+    p.loop(parameter(kNormRounds)).loop(parameter(kGroups)).loop(together);
     if (!turns) skip(p, k.a, literal(k.column * along));
     p.loop(along).acquire(k.a);
     p.call(kernel(K::rows_of), {object(k.a), k.big}, {counter(), width}).release(k.a).end();
@@ -433,7 +487,8 @@ class EncoderDesign {
 
   // int8 rows of width l.k, quantised -> tiles of 64 x 64 in `to`: in slot `first` of `slots`, and every `apart`-th on.
   void run_product(const Linear& l, int epilogue, int64_t to, int slots, int first, int apart = 1, bool clear = false) {
-    const int m = plan_.blocks / rows_, n = l.n_tiles / columns_, objects = l.k_tiles() + 1;
+    const int m = options_.tile ? 1 : plan_.blocks / rows_, n = options_.tile ? 1 : l.n_tiles / columns_;
+    const int objects = l.k_tiles() + 1;
     const int64_t panel = int64_t{objects} * kTileWords, block = int64_t{plan_.quantised_slots(l.k)} * kTileWords;
     begin({{kTiles, m * n},
            {kSteps, l.k_tiles()},
@@ -470,10 +525,11 @@ class EncoderDesign {
   // Slots of qkv: each head's keys and values side by side, then its queries in every other one. Keys and queries are
   // 64 scales, and int8 in the slot's second half, so that a head's keys and values are one run.
   void run_attention() {
-    const int t = plan_.d_tiles(), queries = plan_.blocks / columns_, together = plan_.keys_together();
+    const int t = plan_.d_tiles(), queries = options_.tile ? 1 : plan_.blocks / columns_;
+    const int groups = options_.tile ? 1 : plan_.head_groups, together = plan_.keys_together();
     const int64_t block = int64_t{plan_.qkv_slots} * kResultWords, head = 2 * kResultWords;
-    begin({{kAttend, plan_.head_groups * queries}, {kKeyGroups, plan_.key_blocks / together}, {kTogether, together}});
-    for (int h = 0; h < plan_.head_groups; ++h) {
+    begin({{kAttend, groups * queries}, {kKeyGroups, plan_.key_blocks / together}, {kTogether, together}});
+    for (int h = 0; h < groups; ++h) {
       const int64_t keys = plan_.qkv + h * rows_ * head;
       for (int q = 0; q < queries; ++q) {
         for (int c = 0; c < columns_; ++c) {
@@ -482,10 +538,10 @@ class EncoderDesign {
                plan_.attended + ((int64_t{q} * columns_ + c) * plan_.attended_slots + h * rows_) * kResultWords,
                {{4 * rows_, 512}, {512, 1}});
           // Of the scales' tiles the first is read; the others fill the object.
-          task(w_in_[at(c)], state_, asked, {{rows_, head}, {kRelayTogether, block}, {64, 1}});
+          task(w_in_[at(c)], state_, asked, {{kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
           task(w_in_[at(c)], state_, asked + kTileWords, {{rows_, head}, {2, 512}, {512, 1}});
           task(w_in_[at(c)], state_, keys,
-               {{plan_.key_blocks / together, together * block}, {rows_, head}, {kRelayTogether, block}, {64, 1}});
+               {{plan_.key_blocks / together, together * block}, {kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
         }
         for (int f = 0; share_ == 1 && f < feeders_; ++f) {
           task(a_in_[at(f)], state_, keys + f * head + kTileWords, {{plan_.key_blocks, block}, {6, 512}, {512, 1}});
@@ -500,6 +556,9 @@ class EncoderDesign {
     }
     finish_tasks();
   }
+
+  // Of four rows for each core.
+  int steps() const { return options_.tile ? 16 / columns_ : plan_.steps(); }
 
   // Four rows of bfloat16 tiles for each core of a step, along the rows of cores.
   void send_pieces(int step, int64_t from, int slots, int inputs) {
@@ -549,18 +608,22 @@ class EncoderDesign {
 
   void run_norm(int64_t parameters, bool last) {
     const int d = plan_.shape.d, along = plan_.pieces_objects(d), results = plan_.x_results(), down = 2 * results;
-    const int together = norm_together(), round = plan_.round();
-    begin({{kNorms, 1}, {kBefore, last ? 0 : results}, {kAfter, last ? results : 0}});
+    const int together = norm_together(), round = plan_.round(steps());
+    begin({{kNorms, 1},
+           {kNormRounds, steps() / round},
+           {kGroups, round / together},
+           {kBefore, last ? 0 : results},
+           {kAfter, last ? results : 0}});
     for (int c = 0; c < columns_; ++c) {
       task(w_in_[at(c)], weights_, parameters, {{2 * kNormObjects, 512}, {512, 1}});
     }
-    for (int step = 0; step < plan_.steps(); ++step) {
+    for (int step = 0; step < steps(); ++step) {
       for (int c = 0; c < columns_; ++c) {
         task(w_in_[at(c)], state_, plan_.x_at(step, c, 0, 0),
              {{rows_, kResultWords}, {results, int64_t{rows_} * kResultWords}, {4, 512}, {512, 1}});
       }
       send_pieces(step, plan_.result, plan_.result_slots, along);
-      if (norm_turns() && step + 1 == plan_.steps()) fill_up(along, down);
+      if (norm_turns() && step + 1 == steps()) fill_up(along, down);
       for (int c = 0; c < columns_; ++c) {
         task(out_[at(c)], state_, plan_.x_at(step, c, 0, 0), {{4 * results * rows_, 512}, {512, 1}});
       }
@@ -574,9 +637,9 @@ class EncoderDesign {
     const int inputs = plan_.pieces_objects(width), more = std::max(0, inputs - 4), first = std::min(inputs, 4);
     const bool kept = inputs * kObjectBytes <= big_bytes();
     const int down = kept ? inputs * columns_ / (rows_ + columns_) : inputs, along = kept ? inputs - down : inputs;
-    const int together = plan_.groups_together(width), round = plan_.round();
+    const int together = plan_.groups_together(width), round = plan_.round(steps());
     begin({{kQuantising, 1},
-           {kQuantiseRounds, plan_.steps() / round},
+           {kQuantiseRounds, steps() / round},
            {kQuantise, round / together},
            {kSlots, together},
            {kApart, 4 / together},
@@ -593,14 +656,14 @@ class EncoderDesign {
            {kWidth, width}});
     const int64_t block = int64_t{slots} * kResultWords,
                   downwards = from + int64_t{kept ? 8 * along : 0} * kResultWords;
-    for (int step = 0; step < plan_.steps(); ++step) {
+    for (int step = 0; step < steps(); ++step) {
       send_pieces(step, from, slots, along);
       const int m = step / (16 / columns_), group = step % (16 / columns_) * columns_;
       for (int c = 0; down > 0 && c < columns_; ++c) {
         task(w_in_[at(c)], state_, downwards + int64_t{m} * rows_ * block + (group + c) * 128,
              {{rows_, block}, {8 * down, kResultWords}, {128, 1}});
       }
-      if (kept && step + 1 == plan_.steps()) fill_up(along, down);
+      if (kept && step + 1 == steps()) fill_up(along, down);
       for (int i = 0; (step + 1) % together == 0 && i < plan_.quantised_results(width); ++i) {
         take_pieces(step + 1 - together, width, 32 * i, together);
       }
@@ -612,31 +675,24 @@ class EncoderDesign {
   void make_sequence() {
     weights_ = b_.host("weights", plan_.weight_words * 4);
     state_ = b_.host("state", plan_.state_words * 4);
-    const int d = plan_.shape.d;
-    for (int tap = 0; tap < 3; ++tap) {  // frame -1 of the first convolution's results is padding of the second
-      run_quantise(plan_.frames + int64_t{tap} * plan_.blocks * plan_.frames_slots * kResultWords, plan_.frames_slots,
-                   plan_.conv1.k);
-      run_product(plan_.conv1, kGelu, plan_.convolved, plan_.convolved_slots, tap * plan_.d_tiles(), 1, tap == 0);
+    const std::vector<Operation> list = operations();
+    const int end = options_.count < 0 ? static_cast<int>(list.size()) : options_.first + options_.count;
+    for (int i = options_.first; i < end; ++i) list[at(i)].run();
+    restore_parameters();
+  }
+
+  // The next launch, of the next window or of another part, begins with what a loaded configuration begins with.
+  void restore_parameters() {
+    for (int w = 0; w < rows_ * columns_; ++w) {
+      for (int i = 0; i < kParameters; ++i) {
+        if (written_[at(w)][at(i)] != 0) b_.write(w, i, 0);
+      }
     }
-    run_quantise(plan_.convolved, plan_.convolved_slots, plan_.conv2.k);
-    run_product(plan_.conv2, kGelu, plan_.result, plan_.result_slots, 0);
-    for (const EncoderPlan::Layer& l : plan_.layers) {
-      run_norm(l.attention_norm, false);
-      run_product(l.value, kPlain, plan_.qkv, plan_.qkv_slots, 1, 2);
-      run_product(l.key_query, kHead, plan_.qkv, plan_.qkv_slots, 0, 2);
-      run_attention();
-      run_quantise(plan_.attended, plan_.attended_slots, d);
-      run_product(l.out, kPlain, plan_.result, plan_.result_slots, 0);
-      run_norm(l.mlp_norm, false);
-      run_product(l.mlp1, kGelu, plan_.hidden, plan_.hidden_slots, 0);
-      run_quantise(plan_.hidden, plan_.hidden_slots, 4 * d);
-      run_product(l.mlp2, kPlain, plan_.result, plan_.result_slots, 0);
-    }
-    run_norm(plan_.final_norm, true);
   }
 
   const EncoderPlan plan_;
-  const int depth_, rows_, columns_;
+  const EncoderOptions options_;
+  const int rows_, columns_;
   int feeders_ = 1, share_ = 1;  // rows of cores that a feeder serves
   Builder b_;
   std::vector<int> a_in_, a_, w_in_, w_, c_, out_;  // by feeder, row, column, column, worker, column
@@ -649,8 +705,28 @@ class EncoderDesign {
 
 }  // namespace
 
+Result<std::vector<EncoderOperation>> encoder_operations(const Device& device, const EncoderShape& shape) {
+  SHORTHAND_TRY(check_shape(device, shape, {}));
+  std::vector<EncoderOperation> list;
+  EncoderDesign design(device, shape, {});
+  for (const EncoderDesign::Operation& o : design.operations()) list.push_back(o.what);
+  return list;
+}
+
+double attention_work(const EncoderShape& s) { return 4.0 * s.n_ctx * s.n_ctx * s.d; }
+
+double encoder_work(const EncoderShape& s) {
+  const double d = s.d, t = s.n_ctx;
+  return 2 * (2 * t * 3 * s.n_mels * d + t * 3 * d * d) + s.layers * (24 * d * d * t + attention_work(s));
+}
+
 Result<Design> encoder_design(const Device& device, const EncoderShape& shape, const EncoderOptions& options) {
   SHORTHAND_TRY(check_shape(device, shape, options));
+  const int all = kStemOperations + shape.layers * kLayerOperations + 1;
+  if (options.first < 0 || options.first >= all || options.count == 0 || options.count > all - options.first) {
+    return usage_error(fmt::format("encoder: {} operations from {} on; it has {}, give a part of them", options.count,
+                                   options.first, all));
+  }
   return EncoderDesign(device, shape, options).build();
 }
 

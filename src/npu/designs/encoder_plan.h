@@ -11,7 +11,8 @@
 namespace shorthand::npu {
 
 constexpr int kTileWords = kObjectBytes / 4, kResultWords = kResultBytes / 4;  // int8 and bfloat16, 64 x 64
-constexpr int kNormObjects = 3;                                                // LayerNorm's parameters
+constexpr int kScaleRows = 4;    // rows of cores in an object of attention's scales, there or not
+constexpr int kNormObjects = 3;  // LayerNorm's parameters
 
 constexpr int up(int n, int to) { return (n + to - 1) / to * to; }
 
@@ -60,10 +61,10 @@ struct EncoderPlan {
     return std::min(16 / columns, pieces_objects(width) == 1 ? 4 : pieces_objects(width) == 2 ? 2 : 1);
   }
   // Steps after which the scales of their rows leave together.
-  int round() const {
+  int round(int steps) const {
     int n = 16 / columns;
-    while (2 * n <= 32 && steps() % (2 * n) == 0) n *= 2;
-    return 3 * n <= 32 && steps() % (3 * n) == 0 ? 3 * n : n;
+    while (2 * n <= 32 && steps % (2 * n) == 0) n *= 2;
+    return 3 * n <= 32 && steps % (3 * n) == 0 ? 3 * n : n;
   }
 
   // Four float rows of x: word of object `o` of the core in `row` and `column` at `step`.
