@@ -13,6 +13,7 @@
 #include "model/random.h"
 #include "model/store.h"
 #include "npu/check.h"
+#include "npu/designs/ladder.h"
 #include "npu/designs/registry.h"
 #include "npu/mlir/emit.h"
 #include "npu/mlir/insts.h"
@@ -268,8 +269,56 @@ Result<void> insts(const Arguments& a) {
   return write_file(a.output.empty() ? "insts.bin" : a.output, bytes);
 }
 
-void add_request(CLI::App& command, Arguments& a) {
-  command.add_option("DESIGN", a.design, "A name of `shorthand npu list`")->required();
+Json json_of(const char* work, const npu::LadderRow& r) {
+  return {{"work", work},
+          {"group", r.group},
+          {"step", r.step},
+          {"cores", r.cores},
+          {"launches", r.launches},
+          {"array_ms", r.array_ms},
+          {"launch_ms", r.launch_ms},
+          {"ms", r.total_ms()},
+          {"gops", r.gops},
+          {"percent_of_peak", r.percent_of_peak}};
+}
+
+// The first product of the model's feed-forward part, or --shape, and the model's encoder.
+Result<void> ladder(const Arguments& a) {
+  const Device device = SHORTHAND_TRY(npu::find_device(a.device));
+  const double clock_ghz = a.clock_ghz > 0 ? a.clock_ghz : device.clock_ghz;
+  npu::DesignRequest request;
+  if (!a.model.empty()) request.model = SHORTHAND_TRY(sizes_of(a.model));
+  const npu::EncoderSizes& s = request.model;
+  request.m = s.positions, request.k = s.width, request.n = 4 * s.width;
+  if (!a.shape.empty()) SHORTHAND_TRY(parse_shape(a.shape, request));
+  auto up = [](int value, int block) { return (value + block - 1) / block * block; };
+  const int m = up(request.m, 64 * device.core_rows), n = up(request.n, 64 * device.columns), k = up(request.k, 64);
+  const auto product = SHORTHAND_TRY(npu::product_ladder(device, m, n, k, clock_ghz));
+  const auto encoder =
+      SHORTHAND_TRY(npu::encoder_ladder(device, {s.mels, s.positions, s.width, s.heads, s.layers}, clock_ghz));
+  if (a.format == "json") {
+    Json rungs = Json::array();
+    for (const npu::LadderRow& r : product) rungs.push_back(json_of("product", r));
+    for (const npu::LadderRow& r : encoder) rungs.push_back(json_of("encoder", r));
+    const Json out = {{"simulated", true},
+                      {"device", npu::device_name(device)},
+                      {"clock_ghz", clock_ghz},
+                      {"launch_us", device.dispatch.launch_us},
+                      {"launch_in_list_us", device.dispatch.launch_in_list_us},
+                      {"product", {{"m", m}, {"k", k}, {"n", n}}},
+                      {"encoder", {{"layers", s.layers}, {"width", s.width}, {"positions", s.positions}}},
+                      {"rungs", rungs}};
+    return write_stdout(out.dump(2) + "\n");
+  }
+  SimReport head;
+  head.device = device.name, head.clock_ghz = clock_ghz, head.launch_us = device.dispatch.launch_us;
+  const std::string constants = npu::constants_line(head, device);
+  return write_stdout(fmt::format("{}: one product, {}x{}x{}, weights of int8\n{}{}: the encoder, {} layers of {}\n{}",
+                                  constants, m, k, n, npu::to_text(product, device, clock_ghz), constants, s.layers,
+                                  s.width, npu::to_text(encoder, device, clock_ghz)));
+}
+
+void add_shape(CLI::App& command, Arguments& a) {
   command
       .add_option("-m,--model", a.model, "Size (base, large-v3, ...) or file of a model that gives the shape [base]")
       ->type_name("SIZE|FILE");
@@ -278,6 +327,11 @@ void add_request(CLI::App& command, Arguments& a) {
       ->check(CLI::IsMember({"npu1", "npu2"}))
       ->capture_default_str();
   command.add_option("--clock-ghz", a.clock_ghz, "Of the array [the device's]")->check(CLI::Range(0.1, 4.0));
+}
+
+void add_request(CLI::App& command, Arguments& a) {
+  command.add_option("DESIGN", a.design, "A name of `shorthand npu list`")->required();
+  add_shape(command, a);
   command.add_option("--columns", a.columns, "Columns to use [all]")->check(CLI::Range(1, 8));
   command.add_option("--buffers", a.buffers, "1: each FIFO holds one object; 2: the next comes while one is worked on")
       ->check(CLI::Range(1, 2))
@@ -303,6 +357,7 @@ void add_npu(CLI::App& app, int& status) {
                          "  shorthand npu simulate gemm --shape 1500x512x2048 --clock-ghz 1.0\n"
                          "  shorthand npu simulate gemm --model large-v3 --device npu2 --format json\n"
                          "  shorthand npu trace gemm -o gemm.json          for https://ui.perfetto.dev\n"
+                         "  shorthand npu ladder --clock-ghz 1.0           what each step is worth by itself\n"
                          "  shorthand npu build gemm -o gemm               MLIR-AIE text and a Makefile\n"
                          "Every figure is a simulation; no device is used.\n");
   npu->require_subcommand(1);
@@ -311,6 +366,13 @@ void add_npu(CLI::App& app, int& status) {
   auto list_format = std::make_shared<std::string>("text");
   add_format(*list_command, *list_format);
   list_command->callback([=, &status] { status = finish(list(*list_format)); });
+
+  auto* ladder_command = npu->add_subcommand(
+      "ladder", "What each step is worth on the same work: tiles, cores, buffers, launches (simulated)");
+  auto rungs = std::make_shared<Arguments>();
+  add_shape(*ladder_command, *rungs);
+  add_format(*ladder_command, rungs->format);
+  ladder_command->callback([=, &status] { status = finish(ladder(*rungs)); });
 
   struct Command {
     const char *name, *what;

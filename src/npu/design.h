@@ -39,11 +39,12 @@ struct Fifo {
   int elements = 0;       // of one object
   Endpoint producer;
   std::vector<Endpoint> consumers;
-  int depth = 2;         // objects held at the producer, and again at each consumer
-  Pattern to_stream;     // how the producer's DMA reads an object
-  Pattern from_stream;   // how the consumers' DMAs write it
-  int repeat = 1;        // a relay sends each object so many times before it lets go of it
-  int host_column = -1;  // the shim to use; negative: as placed
+  int depth = 2;                // objects held at the producer, and again at each consumer
+  Pattern to_stream;            // how the producer's DMA reads an object
+  Pattern from_stream;          // how the consumers' DMAs write it
+  int repeat = 1;               // a relay sends each object so many times before it lets go of it
+  int host_column = -1;         // the shim to use; negative: as placed
+  std::vector<int> banks = {};  // of each object on a core; empty: as placed
 
   int64_t object_bytes() const { return int64_t{elements} * element_bytes; }
 };

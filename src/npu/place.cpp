@@ -292,7 +292,10 @@ Result<void> Placer::fill_core(int worker_index) {
       const bool at_producer = can_address(device_, out_.workers[at(fifo.consumers[0].index)], home);
       if ((fifo.producer == me) != at_producer) continue;
     }
-    items.push_back({fifo.name, fifo.depth, fifo.object_bytes(), -1, &placed[f]});
+    if (fifo.banks.empty()) items.push_back({fifo.name, fifo.depth, fifo.object_bytes(), -1, &placed[f]});
+    for (size_t n = 0; n < fifo.banks.size(); ++n) {  // of one size, so that sorting keeps their order
+      items.push_back({fmt::format("{} [{}]", fifo.name, n), 1, fifo.object_bytes(), fifo.banks[n], &placed[f]});
+    }
   }
   for (size_t b = 0; b < design_.buffers.size(); ++b) {
     const Buffer& buffer = design_.buffers[b];

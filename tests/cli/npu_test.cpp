@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -84,6 +85,34 @@ TEST(Npu, OptionsChangeWhatTheySay) {
   EXPECT_THAT(simulate({"--model", "tiny"})["shape"].get<std::string>(), StartsWith("1500x384x1536 "));
 }
 
+TEST(Npu, TheLadderMeasuresEachStep) {
+  const std::vector<std::string> request = {"ladder", "--model", "tiny", "--shape", "256x64x256", "--clock-ghz", "1.0"};
+  const Ran text = npu(request);
+  EXPECT_EQ(text.status, 0) << text.err;
+  std::istringstream lines(text.out);
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_THAT(line, StartsWith("simulated (npu1, 1.00 GHz, DDR 27+27 GB/s, launch 108 us): "));
+  }
+  std::vector<std::string> as_json = request;
+  as_json.insert(as_json.end(), {"--format", "json"});
+  const Json r = Json::parse(npu(as_json).out, nullptr, false);
+  EXPECT_EQ(r["simulated"], true);
+  std::map<std::string, double> ms;
+  for (const Json& rung : r["rungs"]) {
+    EXPECT_NEAR(rung["ms"], rung["array_ms"].get<double>() + rung["launch_ms"].get<double>(), 1e-9);
+    ms[rung["work"].get<std::string>() + "/" + rung["group"].get<std::string>() + "/" +
+       rung["step"].get<std::string>()] = rung["ms"];
+  }
+  EXPECT_GT(ms.at("product/tile/16"), ms.at("product/tile/64"));
+  EXPECT_GT(ms.at("encoder/launches/one a tile"), ms.at("encoder/launches/one an operation"));
+  EXPECT_GT(ms.at("encoder/launches/one an operation"), ms.at("encoder/launches/one a layer"));
+  EXPECT_GT(ms.at("encoder/launches/one a layer"), ms.at("encoder/launches/one for the encoder"));
+  // The rung is the design of the same name.
+  const Json encoder =
+      Json::parse(npu({"simulate", "encoder", "--model", "tiny", "--clock-ghz", "1.0", "--format", "json"}).out);
+  EXPECT_NEAR(ms.at("encoder/launches/one for the encoder"), encoder["ms"], 1e-9);
+}
+
 TEST(Npu, TracesAreForAViewer) {
   const testing::TemporaryFolder folder;
   const std::string file = (folder / "t.json").string();
@@ -127,6 +156,7 @@ TEST(Npu, ErrorsAreOneLineWithAWayOut) {
       {{"simulate", "gemm", "--device", "npu3"}, "--device"},
       {{"simulate", "gemm", "--buffers", "3"}, "--buffers"},
       {{"simulate"}, "DESIGN"},
+      {{"ladder", "--shape", "0x1x2"}, "is not MxKxN"},
   };
   for (const Case& c : cases) {
     const Ran ran = npu(c.arguments);

@@ -235,10 +235,11 @@ std::vector<bfloat16> attend(const Quantised& q, const Head& head, int positions
     Buffer<int8_t> k(npu::to_blocks<int8_t>(head.keys[t].steps, kTile, kTile, 4, 8));
     Buffer<float> k_scales(head.keys[t].scales);
     Buffer<bfloat16> v(head.values[t]);
-    call("attention_step_64x64",
-         {qs.bytes(), q_scales.bytes(), k.bytes(), k_scales.bytes(), v.bytes(), sums.bytes(), state.bytes(),
-          work.bytes()},
-         {std::min(kTile, positions - static_cast<int>(t) * kTile)});
+    const int valid = std::min(kTile, positions - static_cast<int>(t) * kTile);
+    call("attention_scores_64x64",
+         {qs.bytes(), q_scales.bytes(), k.bytes(), k_scales.bytes(), state.bytes(), work.bytes()}, {valid});
+    call("attention_weights_64x64", {sums.bytes(), state.bytes(), work.bytes()}, {valid});
+    call("attention_values_64x64", {work.bytes(), v.bytes(), v.bytes() + 4096, sums.bytes()});
   }
   call("attention_end_64x64", {sums.bytes(), out.bytes(), row_max.bytes()});
   return out.values();

@@ -20,7 +20,7 @@ constexpr int kLargestShift = 16;  // kOne << 16, and twice 2^29 of scores and r
 // state: references [16][32] in steps, each four rows' spread over a block; the queries' factors [16][32] likewise, 14
 // bits under a common exponent; then the numbers below.
 constexpr int kFactors = 16 * 32, kNumbers = kFactors + 16 * 16;
-constexpr int kStarted = kNumbers, kQueryExponent = kNumbers + 1, kShift = kNumbers + 2;
+constexpr int kStarted = kNumbers, kQueryExponent = kNumbers + 1, kShift = kNumbers + 2, kKeyExponent = kNumbers + 3;
 static_assert(kNumbers + 16 == kAttentionState);
 
 constexpr int kScoreShift = 5;  // 64 * 127 * 127 >> 5 has 15 bits with its sign
@@ -215,7 +215,8 @@ SHORTHAND_KERNEL_INLINE void weigh(const Steps& steps, int16_t* scores, float* w
 }
 
 // values += P V: 16 rows and 8 components at a time, eight running sums of half an accumulator each.
-SHORTHAND_KERNEL_INLINE void add_values(const bfloat16* p, const bfloat16* v, float* values) {
+SHORTHAND_KERNEL_INLINE void add_values(const bfloat16* p, const bfloat16* first, const bfloat16* second,
+                                        float* values) {
   for (unsigned group = 0; group < 32; ++group) {
     const unsigned i = group >> 3, j = group & 7;
     float* c = values + i * 1024 + j * 32;
@@ -227,7 +228,8 @@ SHORTHAND_KERNEL_INLINE void add_values(const bfloat16* p, const bfloat16* v, fl
     }
     SHORTHAND_UNROLL
     for (int b = 0; b < 8; ++b) {
-      const bfloat16* keys = v + b * 512 + j * 32;  // eight keys of eight components: their left and right halves
+      const bfloat16* keys = (b < 4 ? first : second) + b % 4 * 512 +
+                             j * 32;  // eight keys of eight components: their left and right halves
       const auto halves = aie::interleave_unzip(aie::load_v<32>(keys), aie::load_v<32>(keys + 256), 4);
       for (int r = 0; r < 4; ++r) {
         const auto w = aie::load_v<32>(rows + r * 256 + b * 32);
@@ -251,15 +253,18 @@ void attention_begin_64x64(float* sums, int32_t* state) {
   state[kStarted] = 0;
 }
 
-void attention_step_64x64(const int8_t* q, const float* q_scales, const int8_t* k, const float* k_scales,
-                          const bfloat16* v, float* sums, int32_t* state, int16_t* work, int32_t valid) {
+void attention_scores_64x64(const int8_t* q, const float* q_scales, const int8_t* k, const float* k_scales,
+                            int32_t* state, int16_t* work, int32_t valid) {
   set_modes();
   if (state[kStarted] == 0) start(q_scales, state);
-  const int32_t exponent = scale_keys(k_scales, valid, work + kKeyFactors);
+  state[kKeyExponent] = scale_keys(k_scales, valid, work + kKeyFactors);
   score(q, k, work + kKeyFactors, work, work + kMaxima);
+}
 
+void attention_weights_64x64(float* sums, int32_t* state, int16_t* work, int32_t valid) {
+  set_modes();
   // score * factor >> wanted are steps. The shift never grows again within a head, so that old references fit.
-  const int32_t found = 253 - exponent - state[kQueryExponent], wanted = found < 0 ? 0 : found;
+  const int32_t found = 253 - state[kKeyExponent] - state[kQueryExponent], wanted = found < 0 ? 0 : found;
   const int32_t shift = wanted < state[kShift] ? wanted : state[kShift];
   const Steps steps{state, shift, wanted - shift < 31 ? wanted - shift : 31};
   state[kShift] = shift;
@@ -271,7 +276,11 @@ void attention_step_64x64(const int8_t* q, const float* q_scales, const int8_t* 
   } else {
     weigh<true>(steps, work, sums + 64 * 64, valid);
   }
-  add_values(reinterpret_cast<const bfloat16*>(work), v, sums);
+}
+
+void attention_values_64x64(const int16_t* work, const bfloat16* first_v, const bfloat16* second_v, float* sums) {
+  set_modes();
+  add_values(reinterpret_cast<const bfloat16*>(work), first_v, second_v, sums);
 }
 
 void attention_end_64x64(float* sums, bfloat16* out, float* row_max) {

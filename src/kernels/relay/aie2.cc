@@ -4,6 +4,7 @@
 #include "kernels/aie_math.h"
 #include "kernels/attention/aie2.h"
 #include "kernels/gemm_i8/aie2.h"
+#include "kernels/rowwise/aie2.h"
 
 namespace {
 
@@ -13,8 +14,13 @@ constexpr int kBlock = 32;                 // elements of 4 x 8
 constexpr int kPieces = kRelayObject / 2;  // bfloat16 of an object
 constexpr int kObjectFloats = kRelayObject / 4, kResultFloats = kRelayResult / 4;
 constexpr int kPiecesInResult = kRelayResult / (4 * 64);  // of int8
+constexpr int kPieceFloats = 64;
 
 constexpr int32_t at_most(int32_t x, int32_t most) { return x < most ? x : most; }
+
+// The 64 scales of tile `index` for the core in `row`, in an object of them.
+constexpr int32_t scales_of(int32_t row, int32_t index) { return (row * kRelayTogether + index) * 64; }
+SHORTHAND_KERNEL_INLINE int32_t* state_of(float* sums) { return reinterpret_cast<int32_t*>(sums + kAttentionSums); }
 
 template <class T>
 SHORTHAND_KERNEL_INLINE void copy(const T* from, T* to, int32_t count) {
@@ -63,26 +69,22 @@ void gather_scales(const float* object, float* scales) {
   }
 }
 
-void copy_query(const int8_t* object, int8_t* tile, float* scales, int32_t index) {
-  if (index == 0) {
-    copy(reinterpret_cast<const float*>(object), scales, 64);
-  } else {
-    copy(object, tile, kRelayObject);
-  }
+void copy_scales(const float* object, float* scales, int32_t row) { copy(object + scales_of(row, 0), scales, 64); }
+
+void keep_object(const int8_t* object, int8_t* objects, int32_t index, int32_t first) {
+  copy(object, objects + (first + index) * kRelayObject, kRelayObject);
 }
 
-void copy_scales(const float* object, float* scales) { copy(object, scales, 64); }
+void attention_begin(float* sums) { attention_begin_64x64(sums, state_of(sums)); }
 
-void copy_value(const int8_t* object, int8_t* value, int32_t index) {
-  copy(object, value + index * kRelayObject, kRelayObject);
+void attention_scores(const int8_t* q, const float* q_scales, const int8_t* k, const float* scales, float* sums,
+                      int16_t* work, int32_t row, int32_t index, int32_t first, int32_t together, int32_t positions) {
+  attention_scores_64x64(q, q_scales, k, scales + scales_of(row, index), state_of(sums), work,
+                         at_most(positions - 64 * (first * together + index), 64));
 }
 
-void attention_begin(float* sums) { attention_begin_64x64(sums, reinterpret_cast<int32_t*>(sums + kAttentionSums)); }
-
-void attention_step(const int8_t* q, const float* q_scales, const int8_t* k, const float* k_scales, const bfloat16* v,
-                    float* sums, int16_t* work, int32_t block, int32_t positions) {
-  attention_step_64x64(q, q_scales, k, k_scales, v, sums, reinterpret_cast<int32_t*>(sums + kAttentionSums), work,
-                       at_most(positions - 64 * block, 64));
+void attention_weights(float* sums, int16_t* work, int32_t index, int32_t first, int32_t together, int32_t positions) {
+  attention_weights_64x64(sums, state_of(sums), work, at_most(positions - 64 * (first * together + index), 64));
 }
 
 void clear_first(bfloat16* tile, int32_t index, int32_t across) {
@@ -118,6 +120,10 @@ void copy_parameters(const float* object, float* parameters, int32_t index, int3
   copy(object, parameters + first, at_most(2 * width + 16 - first, kObjectFloats));
 }
 
+void layer_norm_row(float* rows, const float* parameters, int8_t* q, float* scales, int32_t index, int32_t width) {
+  layer_norm_i8(rows + index * width, parameters, q + index * width, scales + index, 1, width);
+}
+
 void send_rows(const float* rows, float* out, int32_t index, int32_t width) {
   const int32_t first = index * kResultFloats, left = at_most(4 * width - first, kResultFloats);
   const int32_t n = left < 0 ? 0 : left;
@@ -126,8 +132,10 @@ void send_rows(const float* rows, float* out, int32_t index, int32_t width) {
 }
 
 // Sixty-four columns of four rows at a time: runs of eight bytes, each row's in turn.
-void send_quantised(const int8_t* q, const float* scales, int8_t* out, int32_t width) {
-  int8_t* to = out;
+void keep_quantised(const int8_t* q, const float* scales, int8_t* out, float* kept, int32_t first, int32_t index,
+                    int32_t batch, int32_t together, int32_t width) {
+  const int32_t apart = together == 4 ? kRelayResult / 4 : together == 2 ? kRelayResult / 2 : kRelayResult;
+  int8_t* to = out + first + index * apart;
   for (int32_t i = 0; i < width; i += 64, to += 256) {
     const auto even = [&](int32_t row) {
       return aie::interleave_zip(aie::load_v<64>(q + row * width + i), aie::load_v<64>(q + (row + 2) * width + i), 8);
@@ -140,11 +148,14 @@ void send_quantised(const int8_t* q, const float* scales, int8_t* out, int32_t w
     aie::store_v(to + 128, right.first);
     aie::store_v(to + 192, right.second);
   }
-  aie::store_v(reinterpret_cast<float*>(to), aie::load_v<4>(scales));
+  aie::store_v(kept + 4 * (batch * together + index), aie::load_v<4>(scales));
 }
 
+void send_kept(const int8_t* rows, int8_t* out, int32_t first) { copy(rows + first, out, kRelayResult); }
+
 // Magnitudes as bits, whose order is that of the numbers.
-void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_t width) {
+void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_t first, int32_t width) {
+  index += first;
   const auto magnitude_bits = aie::broadcast<int16_t, 32>(0x7fff);
   Shorts most = index == 0 ? aie::zeros<int16_t, 32>() : aie::load_v<32>(state);
   const int32_t n = elements(index, width);
@@ -154,24 +165,26 @@ void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_
   aie::store_v(state, most);
 }
 
-void keep_pieces(const int8_t* object, int8_t* rows, int32_t index) {
-  copy(object, rows + index * kRelayObject, kRelayObject);
+void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t first, int32_t slot,
+                   int32_t apart, int32_t result, int32_t behind) {
+  index += first;
+  quantise(rows + (4 * result + index) * kPieces, state, out + (behind + slot * apart + index) * kPieces);
 }
 
-void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t result) {
-  quantise(rows + (4 * result + index) * kPieces, state, out + index * kPieces);
+void quantise_pieces(const bfloat16* object, const int16_t* state, int8_t* out, int32_t index, int32_t slot,
+                     int32_t apart) {
+  quantise(object, state, out + (slot * apart + index) * kPieces);
 }
 
-void quantise_pieces(const bfloat16* object, const int16_t* state, int8_t* out, int32_t index) {
-  quantise(object, state, out + index * kPieces);
-}
-
-void send_scales(const int16_t* state, int8_t* out, int32_t width) {
+void keep_scales(const int16_t* state, float* kept, int32_t slot, int32_t batch, int32_t together) {
   set_modes();
   const auto largest = row_maxima(aie::load_v<32>(state)).cast_to<bfloat16>();
   const Floats scales = product(split(to_f32(largest.extract<16>(0))), constant(1.0f / 127.0f));
-  const int32_t piece = (width >> 6) & (kPiecesInResult - 1);
-  aie::store_v(reinterpret_cast<float*>(out + piece * 256), scales.extract<4>(0));
+  aie::store_v(kept + 4 * (batch * together + slot), scales.extract<4>(0));
+}
+
+void send_scales(const float* kept, float* out) {
+  for (int32_t i = 0; i < kPiecesInResult; ++i) aie::store_v(out + i * kPieceFloats, aie::load_v<4>(kept + i * 4));
 }
 
 }  // extern "C"

@@ -10,54 +10,68 @@
 // may overlap.
 //
 // gather_scales     scales [64] from an object of them.
-// copy_query        index 0: an object of scales that are together, [64] floats, to scales; 1: a tile to tile.
-// copy_scales       the first 64 floats of object to scales.
-// copy_value        object to the half `index` of value, a bfloat16 tile.
+// copy_scales       row `row` and tile 0 of attention's object of scales: [4 rows of cores][kRelayTogether tiles][64]
+//                   floats.
+// keep_object       object to objects, an array of them, at first + index.
 // attention_begin   of attention/aie2.h; its state lies behind the sums, here and below.
-// attention_step    likewise: k is tile `block` of `positions` keys in all, 64 block < positions; the rest is padding.
+// attention_scores, attention_weights   likewise. Of `positions` keys in all k is tile t = first * together + index,
+//                   64 t < positions; the rest is padding. scales is attention's object of tiles first * together on,
+//                   `together` at most kRelayTogether.
 // clear_first       row 0 of a bfloat16 tile = 0 if `tile` < `across`, the tiles in a row of them.
 // quantise_head     quantise_bf16_64x64 of gemm_i8/aie2.h into a result: 64 scales, and the int8 tile from its second
 //                   half on.
 // rows_of           an object of pieces to its columns of float rows.
 // add_rows          1,024 floats of rows += object, from 1024 index on; what is beyond the rows is left out.
 // copy_parameters   an object of LayerNorm's parameters (rowwise/aie2.h) to its place among them.
+// layer_norm_row    layer_norm_i8 of rowwise/aie2.h for row `index` alone.
 // send_rows         2,048 floats of rows to out, from 2048 index on; zeros beyond the rows.
-// send_quantised    int8 rows q to out as pieces, then their four scales as a piece of which nothing else is written.
-// absmax_pieces     state [kRelayState] takes in an object of pieces; index 0 starts anew. Exact.
-// keep_pieces       object to rows, an array of objects, at `index`.
+// keep_quantised    int8 rows q to out as pieces, from byte first + kRelayResult / together * index on, and their four
+// scales
+//                   to the place of group batch * together + index in kept.
+// send_kept         a result's bytes of rows, from byte `first` on, to out.
+// absmax_pieces     state [kRelayState] takes in object first + index of pieces; the first one starts anew. Exact.
 // quantise_pieces   an object of pieces to its place in out: q = round(y * 127 / largest of the row) in -127..127, the
 //                   factor within 2^-14. A row of zeros stays zeros.
-// quantise_kept     the same of object 4 result + index of rows.
-// send_scales       four scales, largest / 127, as a piece at its place in the last result of a row's pieces; nothing
-//                   else is written.
+//                   Its place: `index` of the `apart` objects of group `slot`, of which a result may hold several.
+// quantise_kept     the same of object 4 result + first + index of rows; its index is first + index, and `behind`
+// places
+//                   come before all.
+// keep_scales       four scales, largest / 127, to the place of group batch * together + slot in kept.
+// send_scales       the scales of 32 groups in kept as pieces; nothing else is written.
 #pragma once
 
 #include <aie_api/aie.hpp>
 #include <cstdint>
 
 inline constexpr int kRelayObject = 4096, kRelayResult = 8192;
-inline constexpr int kRelayState = 32;  // int16: the largest bfloat16 magnitude of each lane of a block, as its bits
+inline constexpr int kRelayTogether = 4;  // tiles of keys whose scales come in one object
+inline constexpr int kRelayState = 32;    // int16: the largest bfloat16 magnitude of each lane of a block, as its bits
 
 extern "C" {
 
 void gather_scales(const float* object, float* scales);
-void copy_query(const int8_t* object, int8_t* tile, float* scales, int32_t index);
-void copy_scales(const float* object, float* scales);
-void copy_value(const int8_t* object, int8_t* value, int32_t index);
+void copy_scales(const float* object, float* scales, int32_t row);
+void keep_object(const int8_t* object, int8_t* objects, int32_t index, int32_t first);
 void attention_begin(float* sums);
-void attention_step(const int8_t* q, const float* q_scales, const int8_t* k, const float* k_scales, const bfloat16* v,
-                    float* sums, int16_t* work, int32_t block, int32_t positions);
+void attention_scores(const int8_t* q, const float* q_scales, const int8_t* k, const float* scales, float* sums,
+                      int16_t* work, int32_t row, int32_t index, int32_t first, int32_t together, int32_t positions);
+void attention_weights(float* sums, int16_t* work, int32_t index, int32_t first, int32_t together, int32_t positions);
 void clear_first(bfloat16* tile, int32_t index, int32_t across);
 void quantise_head(const bfloat16* in, const float* row_max, int8_t* out);
 void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t width);
 void add_rows(const float* object, float* rows, int32_t index, int32_t width);
 void copy_parameters(const float* object, float* parameters, int32_t index, int32_t width);
+void layer_norm_row(float* rows, const float* parameters, int8_t* q, float* scales, int32_t index, int32_t width);
 void send_rows(const float* rows, float* out, int32_t index, int32_t width);
-void send_quantised(const int8_t* q, const float* scales, int8_t* out, int32_t width);
-void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_t width);
-void keep_pieces(const int8_t* object, int8_t* rows, int32_t index);
-void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t result);
-void quantise_pieces(const bfloat16* object, const int16_t* state, int8_t* out, int32_t index);
-void send_scales(const int16_t* state, int8_t* out, int32_t width);
+void keep_quantised(const int8_t* q, const float* scales, int8_t* out, float* kept, int32_t first, int32_t index,
+                    int32_t batch, int32_t together, int32_t width);
+void send_kept(const int8_t* rows, int8_t* out, int32_t first);
+void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_t first, int32_t width);
+void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t first, int32_t slot,
+                   int32_t apart, int32_t result, int32_t behind);
+void quantise_pieces(const bfloat16* object, const int16_t* state, int8_t* out, int32_t index, int32_t slot,
+                     int32_t apart);
+void keep_scales(const int16_t* state, float* kept, int32_t slot, int32_t batch, int32_t together);
+void send_scales(const float* kept, float* out);
 
 }  // extern "C"

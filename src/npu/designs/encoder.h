@@ -17,6 +17,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "npu/design.h"
@@ -32,7 +33,11 @@ struct EncoderShape {
 };
 
 struct EncoderOptions {
-  int depth = 2;  // of the streams of tiles, at least 2
+  int depth = 2;  // objects that a FIFO holds at each end: 1 or 2
+  // What one launch does: `count` of encoder_operations() from number `first` on; -1: all that follow. A launch that
+  // does not do everything leaves the cores' parameters as it found them, so that launches may follow each other.
+  int first = 0, count = -1;
+  bool tile = false;  // of each of them a tile a core alone
 };
 
 // int8 [out, in], rows one after the other, and a scale and a bias a row. An empty bias is zeros.
@@ -53,6 +58,20 @@ struct EncoderWeights {
   std::span<const LayerWeights> layers;
   NormWeights final_norm;
 };
+
+// One step of the sequence. A tile is what a core does alone: 64 x 64 of a product, a head's 64 queries, 64 rows.
+struct EncoderOperation {
+  std::string_view name;
+  int64_t tiles;   // without the positions' padding
+  int64_t rounds;  // of a tile for every core
+};
+constexpr int kStemOperations = 8, kLayerOperations = 10;  // in the order: stem, layers, the last LayerNorm
+constexpr int kAttentionOperation = 3;                     // of a layer's
+Result<std::vector<EncoderOperation>> encoder_operations(const Device& device, const EncoderShape& shape);
+
+// Two a multiply-accumulate: the convolutions over three frames, a layer's six products and its attention.
+double encoder_work(const EncoderShape& shape);
+double attention_work(const EncoderShape& shape);  // of one layer's
 
 // Refuses shapes that are no whole number of heads or too wide for a core's memory (d above 1,280). With a device of
 // fewer columns (npu1_2col) it is the design of that partition.
@@ -79,7 +98,9 @@ Result<PreparedEncoder> prepare_encoder(const Device& device, const EncoderShape
                                         const EncoderWeights& weights);
 
 // One window: `mel` float [2 n_ctx, n_mels], a row a frame. With SimOptions::timing_only it is not read, and output is
-// empty.
-Result<EncoderRun> run_encoder(const PreparedEncoder& encoder, std::span<const float> mel, const SimOptions& sim);
+// empty. `launches`: designs of the same shape, run one after the other instead of the whole; the report is the last
+// one's with the cycles, bytes and launches of all.
+Result<EncoderRun> run_encoder(const PreparedEncoder& encoder, std::span<const float> mel, const SimOptions& sim,
+                               std::span<const Design> launches = {});
 
 }  // namespace shorthand::npu

@@ -85,9 +85,8 @@ Result<void> check_shape(const Device& device, const EncoderShape& s, const Enco
         fmt::format("encoder: {} positions, width {}, {} heads, {} layers; heads are 64 wide, at most 20", s.n_ctx, s.d,
                     s.heads, s.layers));
   }
-  if (options.depth < 2) {
-    return usage_error(
-        fmt::format("encoder: streams of depth {}; a tile and its scales are held together, give 2", options.depth));
+  if (options.depth < 1 || options.depth > 2) {
+    return usage_error(fmt::format("encoder: streams of depth {}; give 1 or 2", options.depth));
   }
   if (16 % device.columns != 0) {
     return unsupported(fmt::format("encoder: {} columns; use 1, 2, 4 or 8", device.columns));
@@ -126,7 +125,7 @@ EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
   result_slots = std::max(up(t, columns), up(t, 8));
   hidden_slots = std::max(up(4 * t, columns), up(4 * t, 8));
   attended_slots = std::max(head_groups * rows, up(t, 8));
-  qkv_slots = t + std::max(up(2 * t, columns), t + head_groups * rows);
+  qkv_slots = 2 * std::max(up(2 * t, columns), t + head_groups * rows);
   auto array = [&](int slots, int words) {
     const int64_t word = state_words;
     state_words += int64_t{blocks} * slots * words;
@@ -138,7 +137,8 @@ EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
   qkv = array(qkv_slots, kResultWords);
   attended = array(attended_slots, kResultWords);
   hidden = array(hidden_slots, kResultWords);
-  quantised = array(quantised_slots(std::max(4 * s.d, conv1.k)), kTileWords);
+  quantised = state_words;  // a result of scales is of 32 steps
+  state_words += int64_t{up(blocks, 2 * columns * rows)} * quantised_slots(std::max(4 * s.d, conv1.k)) * kTileWords;
   frames_slots = up(conv1.k_tiles(), 8);
   frames = array(3 * frames_slots, kResultWords);  // three arrays, one a tap of the second convolution
   convolved_slots = up(2 * t + up(t, columns), 8);
@@ -184,11 +184,26 @@ Result<PreparedEncoder> prepare_encoder(const Device& device, const EncoderShape
   return encoder;
 }
 
-Result<EncoderRun> run_encoder(const PreparedEncoder& encoder, std::span<const float> mel, const SimOptions& sim) {
+// The designs one after the other over the same memory.
+static Result<SimReport> simulate_all(const PreparedEncoder& encoder, const SimOptions& sim,
+                                      std::span<const Design> launches, std::span<const std::span<std::byte>> host) {
+  if (launches.empty()) return simulate(encoder.design, encoder.device, sim, host);
+  SimReport sum;
+  for (const Design& design : launches) {
+    SimReport r = SHORTHAND_TRY(simulate(design, encoder.device, sim, host));
+    r.cycles += sum.cycles, r.launch_us += sum.launch_us;
+    r.bytes_read += sum.bytes_read, r.bytes_written += sum.bytes_written;
+    sum = std::move(r);
+  }
+  return sum;
+}
+
+Result<EncoderRun> run_encoder(const PreparedEncoder& encoder, std::span<const float> mel, const SimOptions& sim,
+                               std::span<const Design> launches) {
   const EncoderShape& shape = encoder.shape;
   EncoderRun run;
   if (sim.timing_only) {
-    run.report = SHORTHAND_TRY(simulate(encoder.design, encoder.device, sim, {}));
+    run.report = SHORTHAND_TRY(simulate_all(encoder, sim, launches, {}));
     return run;
   }
   const EncoderPlan plan(encoder.device, shape);
@@ -212,7 +227,7 @@ Result<EncoderRun> run_encoder(const PreparedEncoder& encoder, std::span<const f
   each_row([&](std::byte* p, size_t i) { std::memcpy(p, &encoder.positions[i], 4); });
   lay_out_frames(plan, mel, state.data());
   const std::span<std::byte> host[] = {weights, state};
-  run.report = SHORTHAND_TRY(simulate(encoder.design, encoder.device, sim, host));
+  run.report = SHORTHAND_TRY(simulate_all(encoder, sim, launches, host));
   run.output.resize(encoder.positions.size());
   each_row([&](const std::byte* p, size_t i) { std::memcpy(&run.output[i], p, 4); });
   return run;

@@ -2,6 +2,7 @@
 // Where everything of an encoder lies in its two host buffers, in 32-bit words. For encoder.cpp and encoder_pack.cpp.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "npu/designs/encoder.h"
@@ -10,7 +11,8 @@
 namespace shorthand::npu {
 
 constexpr int kTileWords = kObjectBytes / 4, kResultWords = kResultBytes / 4;  // int8 and bfloat16, 64 x 64
-constexpr int kNormObjects = 3;                                                // LayerNorm's parameters
+constexpr int kScaleRows = 4;    // rows of cores in an object of attention's scales, there or not
+constexpr int kNormObjects = 3;  // LayerNorm's parameters
 
 constexpr int up(int n, int to) { return (n + to - 1) / to * to; }
 
@@ -43,11 +45,27 @@ struct EncoderPlan {
   EncoderPlan(const Device& device, const EncoderShape& s);
 
   int d_tiles() const { return shape.d / 64; }
+  // Tiles of keys whose scales travel together: a divisor of all, so that no object is half used.
+  int keys_together() const {
+    int n = kRelayTogether;
+    while (key_blocks % n != 0) --n;
+    return n;
+  }
   int steps() const { return blocks / rows * (16 / columns); }  // of four rows for each core
   int x_results() const { return up(shape.d, 512) / 512; }      // objects that hold four float rows
   static int pieces_objects(int width) { return up(width, 512) / 512; }
-  static int quantised_results(int width) { return pieces_objects(width) / 4 + 1; }
-  static int quantised_slots(int width) { return 32 * quantised_results(width); }
+  // A result holds 32 pieces: the groups of four rows of several steps, or a part of one. The last tile's are scales.
+  static int quantised_results(int width) { return up(width, 2048) / 2048; }
+  static int quantised_slots(int width) { return std::max(32 * quantised_results(width), width / 64 + 1); }
+  int groups_together(int width) const {
+    return std::min(16 / columns, pieces_objects(width) == 1 ? 4 : pieces_objects(width) == 2 ? 2 : 1);
+  }
+  // Steps after which the scales of their rows leave together.
+  int round(int steps) const {
+    int n = 16 / columns;
+    while (2 * n <= 32 && steps % (2 * n) == 0) n *= 2;
+    return 3 * n <= 32 && steps % (3 * n) == 0 ? 3 * n : n;
+  }
 
   // Four float rows of x: word of object `o` of the core in `row` and `column` at `step`.
   int64_t x_at(int step, int column, int o, int row) const {

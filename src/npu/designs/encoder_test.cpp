@@ -115,6 +115,37 @@ Matrix around(const Matrix& x, int width, int stride) {
   return out;
 }
 
+// Weights and a window, drawn in one order.
+struct RandomEncoder {
+  Random random{17};
+  std::vector<Layer> layers;
+  Norm last;
+  Linear conv1, conv2;
+  std::vector<float> mel, positions;
+  std::vector<LayerWeights> views;
+
+  explicit RandomEncoder(const EncoderShape& s)
+      : layers(draw_layers(random, s)),
+        last(random, s.d),
+        conv1(random, s.d, 3 * s.n_mels),
+        conv2(random, s.d, 3 * s.d),
+        mel(random.floats(at(s.n_mels * 2 * s.n_ctx))),
+        positions(random.floats(at(s.n_ctx * s.d))) {
+    for (const Layer& l : layers) {
+      views.push_back({l.first.view(), l.second.view(), l.query.view(), l.key.view(), l.value.view(), l.out.view(),
+                       l.mlp1.view(), l.mlp2.view()});
+    }
+  }
+  EncoderWeights weights() const { return {conv1.view(), conv2.view(), positions, views, last.view()}; }
+
+ private:
+  static std::vector<Layer> draw_layers(Random& random, const EncoderShape& s) {
+    std::vector<Layer> out;
+    for (int i = 0; i < s.layers; ++i) out.emplace_back(random, s.d);
+    return out;
+  }
+};
+
 struct Case {
   const char* device;
   EncoderShape shape;
@@ -124,20 +155,12 @@ class EncoderTest : public ::testing::TestWithParam<Case> {};
 TEST_P(EncoderTest, IsTheFormulas) {
   const Device device = *find_device(GetParam().device);
   const EncoderShape s = GetParam().shape;
-  Random random(17);
-  std::vector<Layer> layers;
-  for (int i = 0; i < s.layers; ++i) layers.emplace_back(random, s.d);
-  const Norm last(random, s.d);
-  const Linear conv1(random, s.d, 3 * s.n_mels), conv2(random, s.d, 3 * s.d);
-  const std::vector<float> mel = random.floats(at(s.n_mels * 2 * s.n_ctx));
-  const std::vector<float> positions = random.floats(at(s.n_ctx * s.d));
-
-  std::vector<LayerWeights> views;
-  for (const Layer& l : layers) {
-    views.push_back({l.first.view(), l.second.view(), l.query.view(), l.key.view(), l.value.view(), l.out.view(),
-                     l.mlp1.view(), l.mlp2.view()});
-  }
-  const EncoderWeights weights{conv1.view(), conv2.view(), positions, views, last.view()};
+  const RandomEncoder r(s);
+  const std::vector<Layer>& layers = r.layers;
+  const Norm& last = r.last;
+  const Linear &conv1 = r.conv1, &conv2 = r.conv2;
+  const std::vector<float>&mel = r.mel, &positions = r.positions;
+  const EncoderWeights weights = r.weights();
   const Result<PreparedEncoder> encoder = prepare_encoder(device, s, {}, weights);
   ASSERT_TRUE(encoder.ok()) << encoder.error().message;
   const Result<EncoderRun> got = run_encoder(*encoder, mel, {});
@@ -200,11 +223,76 @@ TEST(Encoder, FitsOnEveryArray) {
   }
 }
 
+// However it is cut into launches, and with one object a FIFO, the same bits come out.
+TEST(Encoder, LaunchesAndBuffersChangeNoBit) {
+  const Device device = *find_device("npu1");
+  const EncoderShape s{.n_mels = 80, .n_ctx = 150, .d = 128, .heads = 2, .layers = 2};
+  const RandomEncoder r(s);
+  const PreparedEncoder encoder = *prepare_encoder(device, s, {}, r.weights());
+  const EncoderRun whole = *run_encoder(encoder, r.mel, {});
+  const int all = static_cast<int>(encoder_operations(device, s)->size());
+  ASSERT_EQ(all, kStemOperations + 2 * kLayerOperations + 1);
+  const std::vector<int> by_layer{0, kStemOperations, kStemOperations + kLayerOperations, all};
+  std::vector<int> by_operation;
+  for (int i = 0; i <= all; ++i) by_operation.push_back(i);
+  for (const auto& [cuts, depth] : {std::pair{by_operation, 2}, {by_layer, 2}, {by_layer, 1}, {{0, all}, 1}}) {
+    SCOPED_TRACE(fmt::format("{} launches, depth {}", cuts.size() - 1, depth));
+    std::vector<Design> launches;
+    for (size_t i = 0; i + 1 < cuts.size(); ++i) {
+      launches.push_back(
+          *encoder_design(device, s, {.depth = depth, .first = cuts[i], .count = cuts[i + 1] - cuts[i]}));
+    }
+    const Result<EncoderRun> got = run_encoder(encoder, r.mel, {}, launches);
+    ASSERT_TRUE(got.ok()) << got.error().message;
+    EXPECT_EQ(got->output, whole.output);
+    EXPECT_GT(got->report.cycles, whole.report.cycles);
+    SimOptions timing;
+    timing.timing_only = true;
+    EXPECT_EQ(run_encoder(encoder, {}, timing, launches)->report.cycles, got->report.cycles);
+  }
+}
+
+// A launch of one tile leaves what the whole operation leaves there: its work is a part of the whole's.
+TEST(Encoder, TilesAreAPartOfTheWork) {
+  const EncoderShape s{.n_mels = 80, .n_ctx = 150, .d = 128, .heads = 2, .layers = 1};
+  const Device npu1 = *find_device("npu1");
+  Device core = npu1;
+  core.columns = core.core_rows = 1;
+  SimOptions timing;
+  timing.timing_only = true;
+  for (const Device& device : {npu1, core}) {
+    const std::vector<EncoderOperation> operations = *encoder_operations(device, s);
+    for (int i = 0; i < static_cast<int>(operations.size()); ++i) {
+      const EncoderOperation& o = operations[at(i)];
+      SCOPED_TRACE(fmt::format("{} of {} cores", o.name, device.cores()));
+      auto calls = [&](bool tile) {
+        const Result<Design> design = encoder_design(device, s, {.first = i, .count = 1, .tile = tile});
+        EXPECT_TRUE(design.ok());
+        const Result<SimReport> report = simulate(*design, device, timing, {});
+        EXPECT_TRUE(report.ok()) << report.error().message;
+        if (!report.ok()) return int64_t{-1};
+        int64_t n = 0;
+        for (const UnitReport& u : report->units) n += u.core ? u.calls : 0;
+        return n;
+      };
+      const int64_t one = calls(true), whole = calls(false);
+      EXPECT_NEAR(static_cast<double>(whole), static_cast<double>(one * o.rounds),
+                  static_cast<double>(3 * (o.rounds - 1) * device.cores()));  // LayerNorm's parameters come once
+      EXPECT_GE(o.rounds * device.cores(), o.tiles);
+    }
+  }
+}
+
 TEST(Encoder, RefusesWhatItCannotHold) {
   const Device device = *find_device("npu1");
   EXPECT_FALSE(encoder_design(device, {.n_mels = 80, .n_ctx = 1500, .d = 512, .heads = 6, .layers = 1}, {}).ok());
   EXPECT_FALSE(encoder_design(device, {.n_mels = 80, .n_ctx = 1500, .d = 1344, .heads = 21, .layers = 1}, {}).ok());
-  EXPECT_FALSE(encoder_design(device, {}, {.depth = 1}).ok());
+  EXPECT_FALSE(encoder_design(device, {}, {.depth = 0}).ok());
+  EXPECT_FALSE(encoder_design(device, {}, {.depth = 3}).ok());
+  EXPECT_FALSE(encoder_design(device, {}, {.first = 69, .count = 1}).ok());  // 8 + 6 * 10 + 1 operations
+  EXPECT_TRUE(encoder_design(device, {}, {.first = 68, .count = 1}).ok());
+  EXPECT_FALSE(encoder_design(device, {}, {.first = 68, .count = 2}).ok());
+  EXPECT_FALSE(encoder_design(device, {}, {.first = 0, .count = 0}).ok());
 }
 
 }  // namespace

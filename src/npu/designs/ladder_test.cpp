@@ -46,6 +46,31 @@ TEST(Ladder, RefusesWhatIsNoWholeNumberOfBlocks) {
   EXPECT_FALSE(product_ladder(*find_device("npu1"), 1500, 2048, 512).ok());
 }
 
+TEST(Ladder, TheEncoderByLaunches) {
+  const Device d = *find_device("npu1");
+  const EncoderShape shape{.n_mels = 80, .n_ctx = 300, .d = 128, .heads = 2, .layers = 3};
+  const Result<std::vector<LadderRow>> rows = encoder_ladder(d, shape, 1.0);
+  ASSERT_TRUE(rows.ok()) << rows.error().message;
+  fmt::print("{}", to_text(*rows, d, 1.0));
+  auto launches = [&](const char* step) { return find(*rows, "launches", step).launches; };
+  // 5 blocks of 64 positions. Stem: three times a quantisation (5) and a product (5 * 2), then once again. A layer:
+  // four passes over rows, products of 2 + 4 + 2 + 8 + 2 columns of tiles, 2 heads. Then the last norm.
+  EXPECT_EQ(launches("one a tile"), 4 * 15 + 3 * (4 * 5 + 5 * 18 + 2 * 5) + 5);
+  EXPECT_EQ(launches("one an operation"), 8 + 3 * 10 + 1);
+  EXPECT_EQ(launches("one a layer"), 4);
+  EXPECT_EQ(launches("one for the encoder"), 1);
+  auto ms = [&](const char* group, const char* step) { return find(*rows, group, step).array_ms; };
+  EXPECT_GT(ms("launches", "one a tile a core"), ms("launches", "one an operation"));
+  EXPECT_GT(ms("launches", "one an operation"), ms("launches", "one a layer"));
+  EXPECT_GT(ms("launches", "one a layer"), ms("launches", "one for the encoder"));
+  EXPECT_GT(ms("cores", "one core"), ms("cores", "one column"));
+  EXPECT_GT(ms("cores", "one column"), ms("cores", "2 columns"));
+  EXPECT_GT(ms("cores", "2 columns"), ms("cores", "4 columns"));
+  EXPECT_GT(ms("buffers", "single"), ms("buffers", "double"));
+  EXPECT_NEAR(find(*rows, "launches", "one an operation, in a list").launch_ms, 39 * 0.0367, 1e-9);
+  EXPECT_NEAR(find(*rows, "launches", "one a tile").launch_ms, launches("one a tile") * 0.108, 1e-6);
+}
+
 // The rungs' kernels make the product, in both loops and every tile.
 TEST(Ladder, KernelsMakeTheProduct) {
   const Device d = *find_device("npu1");

@@ -85,20 +85,30 @@ Result<BuiltDesign> copy(const Device& device, const DesignRequest&) {
   return built;
 }
 
-// Multiply-accumulates of the encoder: convolutions over three frames, a layer's six products and its attention.
 Result<BuiltDesign> layers(const Device& device, const DesignRequest& request, int count) {
   const EncoderSizes& m = request.model;
   const EncoderShape shape{m.mels, m.positions, m.width, m.heads, count};
-  const double d = m.width, t = m.positions;
   BuiltDesign built;
   built.design = SHORTHAND_TRY(encoder_design(device, shape, {request.buffers}));
-  built.operations = 2 * (2 * t * 3 * m.mels * d + t * 3 * d * d + count * (12 * d * d * t + 2 * t * t * d));
+  built.operations = encoder_work(shape);
   built.shape = fmt::format("{} layer{} of {}, {} heads, {} positions, {} mels", count, count == 1 ? "" : "s", m.width,
                             m.heads, m.positions, m.mels);
   return built;
 }
 Result<BuiltDesign> encoder(const Device& device, const DesignRequest& r) { return layers(device, r, r.model.layers); }
 Result<BuiltDesign> layer(const Device& device, const DesignRequest& r) { return layers(device, r, 1); }
+
+Result<BuiltDesign> attention(const Device& device, const DesignRequest& request) {
+  const EncoderSizes& m = request.model;
+  const EncoderShape shape{m.mels, m.positions, m.width, m.heads, 1};
+  const EncoderOptions options{request.buffers, kStemOperations + kAttentionOperation, 1};
+  BuiltDesign built;
+  built.design = SHORTHAND_TRY(encoder_design(device, shape, options));
+  built.design.name = "attention";
+  built.operations = attention_work(shape);
+  built.shape = fmt::format("{} heads of 64, {} positions", m.heads, m.positions);
+  return built;
+}
 
 constexpr std::array kEntries = {
     DesignEntry{"gemm", "int8 product into int32 on the whole array: weights packed in tiles of 64", gemm},
@@ -109,6 +119,8 @@ constexpr std::array kEntries = {
     DesignEntry{"gemm-stock", "unpacked, with the loop of mlir-aie's example kernels", gemm_stock},
     DesignEntry{"encoder", "the whole encoder in one launch: convolutions, layers, the last LayerNorm", encoder},
     DesignEntry{"layer", "the same with one layer", layer},
+    DesignEntry{"attention", "one layer's attention alone, as the encoder has it: scores never leave the cores",
+                attention},
     DesignEntry{"memcpy", "memory to memory through the memory tiles", copy},
 };
 

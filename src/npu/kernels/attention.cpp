@@ -23,7 +23,7 @@ int64_t begin(Generation g, Numbers) {
   return kCall + loop(g, kAttentionSums / 8, {.store_bytes = 32}, 0) + factors + spreading + references;
 }
 
-int64_t step(Generation g, Numbers numbers) {
+int64_t scores(Generation g, Numbers) {
   // 64 scales: masked, their largest exponent, 15-bit mantissas, spread over eight blocks.
   const int64_t scales = loop(g, 4, {.load_bytes = 64, .store_bytes = 64, .vectors = 3}, kLoadLatency + 4) + kReduce +
                          loop(g, 4, {.load_bytes = 64, .vectors = 6, .moves = 1}, kLoadLatency + 6 * kVectorLatency) +
@@ -37,6 +37,10 @@ int64_t step(Generation g, Numbers numbers) {
                        .moves = 16 + 4 * 2};
   const int64_t scoring =
       loop(g, 16, {.store_bytes = 64}, 0) + loop(g, 32, scored, kLoadLatency + 3 * kMacLatency + kVectorLatency);
+  return kCall + scales + scoring;
+}
+
+int64_t weights(Generation g, Numbers numbers) {
   // Whether a reference must rise: a product for each four rows.
   const int64_t looking = loop(g, 16, {.load_bytes = 256, .vectors = 2 + 1 + 1, .moves = 4 + 2 + 1},
                                kLoadLatency + kMacLatency + 4 * kVectorLatency) +
@@ -49,11 +53,14 @@ int64_t step(Generation g, Numbers numbers) {
                         .vectors = 8 * 5 + 2 + 2 * masks,
                         .moves = 8 * 4 + 4 + 2 + masks};
   const int64_t weighing = loop(g, 16, weighed, kLoadLatency + 4 * kMacLatency + 3 * kVectorLatency);
+  return kCall + looking + weighing;
+}
+
+int64_t values(Generation g, Numbers) {
   // 16 x 8 results: eight products a block of eight keys, of whose values two halves are made.
-  constexpr Body values = {
+  constexpr Body body = {
       .load_bytes = 8 * (4 * 64 + 2 * 64) + 8 * 64, .store_bytes = 8 * 64, .vectors = 64, .moves = 16};
-  const int64_t adding = loop(g, 32, values, kLoadLatency + kMacLatency + 8 * 2);
-  return kCall + scales + scoring + looking + weighing + adding;
+  return kCall + loop(g, 32, body, kLoadLatency + kMacLatency + 8 * 2);
 }
 
 int64_t end(Generation g, Numbers) {
@@ -68,7 +75,9 @@ constexpr std::string_view kObject = "attention.o";
 
 constexpr KernelType kKernels[] = {
     {"attention_begin_64x64", kObject, Bind<attention_begin_64x64>::run, begin, 1024},
-    {"attention_step_64x64", kObject, Bind<attention_step_64x64>::run, step, 3328},
+    {"attention_scores_64x64", kObject, Bind<attention_scores_64x64>::run, scores, 3328},
+    {"attention_weights_64x64", kObject, Bind<attention_weights_64x64>::run, weights, 3328},
+    {"attention_values_64x64", kObject, Bind<attention_values_64x64>::run, values, 3328},
     {"attention_end_64x64", kObject, Bind<attention_end_64x64>::run, end, 2048},
 };
 

@@ -81,10 +81,10 @@ struct Head {
       Buffer<int8_t> ks(to_blocks<int8_t>(tile, 64, 64, 4, 8));
       Buffer<bfloat16> vs(to_blocks<bfloat16>(values, 64, 64, 4, 8));
       Buffer<float> k_factors(scales);
-      call("attention_step_64x64",
-           {qs.bytes(), q_factors.bytes(), ks.bytes(), k_factors.bytes(), vs.bytes(), sums.bytes(), state.bytes(),
-            work.bytes()},
-           {valid});
+      call("attention_scores_64x64",
+           {qs.bytes(), q_factors.bytes(), ks.bytes(), k_factors.bytes(), state.bytes(), work.bytes()}, {valid});
+      call("attention_weights_64x64", {sums.bytes(), state.bytes(), work.bytes()}, {valid});
+      call("attention_values_64x64", {work.bytes(), vs.bytes(), vs.bytes() + 4096, sums.bytes()});
     }
     EXPECT_TRUE(sums.untouched() && state.untouched() && work.untouched());
     call("attention_end_64x64", {sums.bytes(), out.bytes(), row_max.bytes()});

@@ -23,7 +23,6 @@ template <int bytes>
 int64_t copying(Generation g, Numbers) {
   return kCall + copied(g, bytes);
 }
-int64_t query(Generation g, Numbers n) { return kCall + copied(g, n[0] == 0 ? 256 : kRelayObject); }
 
 // Elements from `first` on of those that there are, at most `most`.
 int64_t part(int64_t there, int64_t first, int64_t most) { return std::clamp<int64_t>(there - first, 0, most); }
@@ -41,9 +40,13 @@ int64_t cycles_of(std::string_view name, Generation g, Numbers n = {}) {
   return kCall + find_aie_kernel(name)->cycles(g, n);
 }
 int64_t begin(Generation g, Numbers) { return cycles_of("attention_begin_64x64", g); }
-int64_t step(Generation g, Numbers n) {
-  const int32_t valid = std::clamp(n[1] - 64 * n[0], 1, 64);
-  return cycles_of("attention_step_64x64", g, {&valid, 1});
+int64_t scores(Generation g, Numbers) {
+  const int32_t valid = 64;
+  return cycles_of("attention_scores_64x64", g, {&valid, 1});
+}
+int64_t weights(Generation g, Numbers n) {
+  const int32_t valid = std::clamp(n[3] - 64 * (n[1] * n[2] + n[0]), 1, 64);
+  return cycles_of("attention_weights_64x64", g, {&valid, 1});
 }
 int64_t head(Generation g, Numbers) { return cycles_of("quantise_bf16_64x64", g); }
 
@@ -66,12 +69,17 @@ int64_t rows(Generation g, Numbers n) {
   const int64_t floats = part(int64_t{4} * n[1], int64_t{n[0]} * kFloats, kFloats);
   return kCall + copied(g, 4 * floats) + loop(g, (kFloats - floats) / 16, {.store_bytes = 64}, 0);
 }
+int64_t norm(Generation g, Numbers n) {
+  const int32_t row[] = {1, n[1]};
+  return cycles_of("layer_norm_i8", g, row);
+}
 int64_t quantised(Generation g, Numbers n) {
   constexpr Body body = {.load_bytes = 256, .store_bytes = 256, .moves = 8};
-  return kCall + loop(g, n[0] / 64, body, kLoadLatency + 2 * kVectorLatency) + kLoadLatency + 1;
+  return kCall + loop(g, n[4] / 64, body, kLoadLatency + 2 * kVectorLatency) + kLoadLatency + 1;
 }
 
-int64_t absmax(Generation g, Numbers n) {
+int64_t absmax(Generation g, Numbers numbers) {
+  const int32_t n[] = {numbers[0] + numbers[1], numbers[2]};
   return kCall + kLoadLatency + loop(g, blocks(n), {.load_bytes = 64, .vectors = 2}, kLoadLatency + kVectorLatency) + 1;
 }
 // The divisors of four rows in two vectors side by side, then two products an element, as gemm_i8 quantises.
@@ -80,28 +88,34 @@ int64_t pieces(Generation g, Numbers) {
   return kCall + kLoadLatency + kFold + 3 * kVectorLatency + kReciprocal + 2 * kProductChain +
          loop(g, kBlocks, body, kLoadLatency + 2 * kMacLatency + 4);
 }
-int64_t scales(Generation, Numbers) { return kCall + kLoadLatency + kFold + 2 * kProductChain + 1; }
+int64_t keep(Generation, Numbers) { return kCall + kLoadLatency + kFold + 2 * kProductChain + 1; }
+int64_t scales(Generation g, Numbers) {
+  const int port = g == Generation::aie2 ? 32 : 64;
+  return kCall + loop(g, 32, {.load_bytes = port, .store_bytes = port}, kLoadLatency);
+}
 
 constexpr std::string_view kObject = "relay.o";
 
 constexpr KernelType kKernels[] = {
     {"gather_scales", kObject, Bind<gather_scales>::run, gather, 1024},
-    {"copy_query", kObject, Bind<copy_query>::run, query, 1024},
     {"copy_scales", kObject, Bind<copy_scales>::run, copying<256>, 1024},
-    {"copy_value", kObject, Bind<copy_value>::run, copying<kRelayObject>, 1024},
+    {"keep_object", kObject, Bind<keep_object>::run, copying<kRelayObject>, 1024},
     {"attention_begin", kObject, Bind<attention_begin>::run, begin, 1024},
-    {"attention_step", kObject, Bind<attention_step>::run, step, 3328},
+    {"attention_scores", kObject, Bind<attention_scores>::run, scores, 3328},
+    {"attention_weights", kObject, Bind<attention_weights>::run, weights, 3328},
     {"clear_first", kObject, Bind<clear_first>::run, clear, 1024},
     {"quantise_head", kObject, Bind<quantise_head>::run, head, 2048},
     {"rows_of", kObject, Bind<rows_of>::run, to_rows, 1024},
     {"add_rows", kObject, Bind<add_rows>::run, add, 1024},
     {"copy_parameters", kObject, Bind<copy_parameters>::run, parameters, 1024},
+    {"layer_norm_row", kObject, Bind<layer_norm_row>::run, norm, 2048},
     {"send_rows", kObject, Bind<send_rows>::run, rows, 1024},
-    {"send_quantised", kObject, Bind<send_quantised>::run, quantised, 1024},
+    {"keep_quantised", kObject, Bind<keep_quantised>::run, quantised, 2048},
+    {"send_kept", kObject, Bind<send_kept>::run, copying<kRelayResult>, 1024},
     {"absmax_pieces", kObject, Bind<absmax_pieces>::run, absmax, 1024},
-    {"keep_pieces", kObject, Bind<keep_pieces>::run, copying<kRelayObject>, 1024},
     {"quantise_kept", kObject, Bind<quantise_kept>::run, pieces, 2048},
     {"quantise_pieces", kObject, Bind<quantise_pieces>::run, pieces, 2048},
+    {"keep_scales", kObject, Bind<keep_scales>::run, keep, 1024},
     {"send_scales", kObject, Bind<send_scales>::run, scales, 1024},
 };
 

@@ -37,12 +37,10 @@ TEST(RelayAie, CopiesWhereTheNextKernelReads) {
   Random random(1);
   Buffer<int8_t> object(random.integers<int8_t>(kRelayObject)), tile = strange_bytes(kRelayObject);
   Buffer<int8_t> result = strange_bytes(kRelayResult), rows = strange_bytes(5 * kRelayObject);
-  Buffer<float> scales = strange_floats(64);
-  call("copy_query", {object.bytes(), tile.bytes(), scales.bytes()}, {1});
+  call("keep_object", {object.bytes(), tile.bytes()}, {0, 0});
   EXPECT_EQ(tile.values(), object.values());
-  for (float s : scales.values()) EXPECT_EQ(s, -7777.0f);
-  call("copy_value", {object.bytes(), result.bytes()}, {1});
-  call("keep_pieces", {object.bytes(), rows.bytes()}, {3});
+  call("keep_object", {object.bytes(), result.bytes()}, {0, 1});
+  call("keep_object", {object.bytes(), rows.bytes()}, {1, 2});
   for (int i = 0; i < 5 * kRelayObject; ++i) {
     const int8_t first = object[at(i % kRelayObject)];
     if (i < kRelayResult) {
@@ -50,24 +48,22 @@ TEST(RelayAie, CopiesWhereTheNextKernelReads) {
     }
     EXPECT_EQ(rows[at(i)], i / kRelayObject == 3 ? first : 85) << i;
   }
-  EXPECT_TRUE(tile.untouched() && scales.untouched() && result.untouched() && rows.untouched());
+  EXPECT_TRUE(tile.untouched() && result.untouched() && rows.untouched());
 }
 
 TEST(RelayAie, FindsScalesTogetherAndInPieces) {
   Random random(2);
   Buffer<float> object(random.floats(kRelayObject / 4));
-  Buffer<float> pieces = strange_floats(64), copied = strange_floats(64), asked = strange_floats(64);
-  Buffer<int8_t> tile = strange_bytes(kRelayObject);
+  Buffer<float> pieces = strange_floats(64);
   call("gather_scales", {object.bytes(), pieces.bytes()});
-  call("copy_scales", {object.bytes(), copied.bytes()});
-  call("copy_query", {object.bytes(), tile.bytes(), asked.bytes()}, {0});
-  for (int r = 0; r < 64; ++r) {
-    EXPECT_EQ(pieces[at(r)], object[at(r / 4 * 64 + r % 4)]) << r;
-    EXPECT_EQ(copied[at(r)], object[at(r)]) << r;
-    EXPECT_EQ(asked[at(r)], object[at(r)]) << r;
+  for (int r = 0; r < 64; ++r) EXPECT_EQ(pieces[at(r)], object[at(r / 4 * 64 + r % 4)]) << r;
+  EXPECT_TRUE(pieces.untouched());
+  for (int row = 0; row < 4; ++row) {
+    Buffer<float> copied = strange_floats(64);
+    call("copy_scales", {object.bytes(), copied.bytes()}, {row});
+    for (int r = 0; r < 64; ++r) EXPECT_EQ(copied[at(r)], object[at(row * 256 + r)]) << r;
+    EXPECT_TRUE(copied.untouched());
   }
-  for (int8_t v : tile.values()) ASSERT_EQ(v, 85);
-  EXPECT_TRUE(pieces.untouched() && copied.untouched() && asked.untouched());
 }
 
 TEST(RelayAie, ClearsTheFirstRowOfTheFirstTiles) {
@@ -146,19 +142,67 @@ TEST(RelayAie, ParametersLandInTheirPlaces) {
   }
 }
 
-TEST(RelayAie, QuantisedRowsLeaveAsPiecesWithTheirScales) {
+TEST(RelayAie, QuantisedRowsGatherAsPiecesAndTheirScalesApart) {
   Random random(7);
   for (int width : kWidths) {
-    Buffer<int8_t> q(random.integers<int8_t>(at(4 * width))), out = strange_bytes(kRelayResult);
-    Buffer<float> scales(random.floats(64));
-    call("send_quantised", {q.bytes(), scales.bytes(), out.bytes()}, {width});
-    std::vector<int8_t> want(kRelayResult, 85);
-    for (int r = 0; r < 4; ++r) {
-      for (int c = 0; c < width; ++c) want[block_offset(r, c, width, 4, 8)] = q[at(r * width + c)];
+    for (int together : {1, 2, 4}) {
+      const int first = 256, index = together - 1, batch = 3;
+      if (4 * width > kRelayResult / together) continue;
+      Buffer<int8_t> q(random.integers<int8_t>(at(4 * width))), out = strange_bytes(first + kRelayResult);
+      Buffer<float> scales(random.floats(64)), kept = strange_floats(64);
+      call("keep_quantised", {q.bytes(), scales.bytes(), out.bytes(), kept.bytes()},
+           {first, index, batch, together, width});
+      std::vector<int8_t> want(at(first + kRelayResult), 85);
+      const int begin = first + index * kRelayResult / together;
+      for (int r = 0; r < 4; ++r) {
+        for (int c = 0; c < width; ++c) want[at(begin) + block_offset(r, c, width, 4, 8)] = q[at(r * width + c)];
+      }
+      EXPECT_EQ(out.values(), want) << width << ", " << together;
+      for (int i = 0; i < 64; ++i) {
+        const int from = i - 4 * (batch * together + index);
+        EXPECT_EQ(kept[at(i)], from >= 0 && from < 4 ? scales[at(from)] : -7777.0f) << together << ": " << i;
+      }
+      EXPECT_TRUE(out.untouched() && kept.untouched());
     }
-    std::memcpy(want.data() + 4 * width, scales.data(), 16);
-    EXPECT_EQ(out.values(), want) << width;
-    EXPECT_TRUE(out.untouched());
+  }
+}
+
+TEST(RelayAie, WhatWasGatheredLeaves) {
+  Random random(12);
+  Buffer<int8_t> rows(random.integers<int8_t>(3 * kRelayResult)), out = strange_bytes(kRelayResult);
+  call("send_kept", {rows.bytes(), out.bytes()}, {1024});
+  for (int i = 0; i < kRelayResult; ++i) ASSERT_EQ(out[at(i)], rows[at(1024 + i)]) << i;
+  Buffer<float> kept(random.floats(32 * 4)), scales = strange_floats(kRelayResult / 4);
+  call("send_scales", {kept.bytes(), scales.bytes()});
+  for (int i = 0; i < kRelayResult / 4; ++i) {
+    ASSERT_EQ(scales[at(i)], i % 64 < 4 ? kept[at(i / 64 * 4 + i % 64)] : -7777.0f) << i;
+  }
+  EXPECT_TRUE(out.untouched() && scales.untouched());
+}
+
+// The row alone, with the bits of all four at once; rowwise_test.cpp holds those to the formula.
+TEST(RelayAie, RowsAreNormalisedOneByOne) {
+  Random random(13);
+  for (int width : {64, 512, 1280}) {
+    const std::vector<float> x = random.floats(at(4 * width), 3.0f), gamma = random.floats(at(width)),
+                             beta = random.floats(at(width));
+    Buffer<float> parameters(layer_norm_floats(width));
+    pack_layer_norm(gamma, beta, parameters.data());
+    Buffer<float> all(x), scales(64);
+    Buffer<int8_t> q(at(4 * width));
+    call("layer_norm_i8", {all.bytes(), parameters.bytes(), q.bytes(), scales.bytes()}, {4, width});
+    for (int row : {0, 1, 2, 3}) {
+      Buffer<float> one(x), scale = strange_floats(64);
+      Buffer<int8_t> steps = strange_bytes(4 * width);
+      call("layer_norm_row", {one.bytes(), parameters.bytes(), steps.bytes(), scale.bytes()}, {row, width});
+      for (int i = 0; i < 4 * width; ++i) {
+        const bool own = i / width == row;
+        ASSERT_EQ(one[at(i)], own ? all[at(i)] : x[at(i)]) << row << ": " << i;
+        ASSERT_EQ(steps[at(i)], own ? q[at(i)] : 85) << row << ": " << i;
+      }
+      for (int r = 0; r < 4; ++r) EXPECT_EQ(scale[at(r)], r == row ? scales[at(r)] : -7777.0f);
+      EXPECT_TRUE(one.untouched() && steps.untouched());
+    }
   }
 }
 
@@ -183,7 +227,8 @@ struct Pieces {  // four rows of `width` in objects; what an object holds beyond
 void absmax(const Pieces& pieces, Buffer<int16_t>& state, int width) {
   for (size_t o = 0; o < pieces.objects.size(); ++o) {
     Buffer<bfloat16> object(pieces.objects[o]);
-    call("absmax_pieces", {object.bytes(), state.bytes()}, {static_cast<int32_t>(o), width});
+    const auto index = static_cast<int32_t>(o / 2), first = static_cast<int32_t>(o) - index;
+    call("absmax_pieces", {object.bytes(), state.bytes()}, {index, first, width});
   }
 }
 
@@ -193,20 +238,18 @@ TEST(RelayAie, ScalesAreThoseOfTheLargestOverAllObjects) {
     const Pieces pieces(random, width);
     Buffer<int16_t> state(kRelayState, 0x7f00);
     absmax(pieces, state, width);
-    Buffer<int8_t> out = strange_bytes(kRelayResult);
-    call("send_scales", {state.bytes(), out.bytes()}, {width});
-    const size_t piece = at(width / 64 % 32 * 256);
-    for (size_t r = 0; r < 4; ++r) {
-      float scale;
-      std::memcpy(&scale, out.data() + piece + 4 * r, 4);
-      EXPECT_NEAR(scale, pieces.largest[r] / 127, 1e-4 * pieces.largest[r] / 127) << width << ", row " << r;
-    }
-    for (size_t i = 0; i < kRelayResult; ++i) {
-      if (i < piece || i >= piece + 16) {
-        ASSERT_EQ(out[i], 85) << i;
+    Buffer<float> kept = strange_floats(64);
+    call("keep_scales", {state.bytes(), kept.bytes()}, {1, 2, 4});
+    for (int i = 0; i < 64; ++i) {
+      const int r = i - 4 * 9;
+      if (r >= 0 && r < 4) {
+        const double want = pieces.largest[r] / 127;
+        EXPECT_NEAR(kept[at(i)], want, 1e-4 * want) << width << ", row " << r;
+      } else {
+        ASSERT_EQ(kept[at(i)], -7777.0f) << i;
       }
     }
-    EXPECT_TRUE(state.untouched() && out.untouched());
+    EXPECT_TRUE(state.untouched() && kept.untouched());
   }
 }
 
@@ -226,9 +269,13 @@ TEST(RelayAie, PiecesAreQuantisedByTheirRowsLargest) {
       Buffer<int8_t> out = strange_bytes(kRelayResult), kept = strange_bytes(kRelayResult);
       const auto index = static_cast<int32_t>(o % 4), result = static_cast<int32_t>(o / 4);
       Buffer<bfloat16> object(pieces.objects[o]);
-      call("quantise_pieces", {object.bytes(), state.bytes(), out.bytes()}, {index});
-      call("quantise_kept", {rows.bytes(), state.bytes(), kept.bytes()}, {index, result});
+      call("quantise_pieces", {object.bytes(), state.bytes(), out.bytes()}, {index % 2, index / 2, 2});
+      call("quantise_kept", {rows.bytes(), state.bytes(), kept.bytes()},
+           {index / 2, index - index / 2, 0, 1, result, 0});
       EXPECT_EQ(out.values(), kept.values());
+      Buffer<int8_t> behind = strange_bytes(2 * kRelayResult);
+      call("quantise_kept", {rows.bytes(), state.bytes(), behind.bytes()}, {index, 0, 1, 2, result, 2});
+      EXPECT_EQ(std::memcmp(behind.data() + 4 * 2048, out.data(), at(kRelayResult)), 0);
       for (int i = 0; i < kRelayResult; ++i) {
         const int p = i - index * 2048, r = i % 32 / 8;
         if (p < 0 || p >= 2048) {
@@ -281,7 +328,10 @@ TEST(RelayAie, AttentionMasksWhatIsBeyondThePositions) {
   const std::vector<int8_t> k = random.integers<int8_t>(128 * 64, -127, 127);
   const std::vector<float> v = random.floats(128 * 64);
   const float scale = 0.01f;
-  for (int positions : {100, 65, 1}) {
+  struct Case {
+    int positions, row, together;
+  };
+  for (const auto [positions, row, together] : {Case{100, 0, 2}, Case{65, 3, 1}, Case{1, 1, 4}, Case{128, 2, 4}}) {
     Buffer<float> big(kAttentionSums + kAttentionState, 99.0f), q_scales(64, scale), row_max(64);
     Buffer<int16_t> work(kAttentionWork);
     Buffer<int8_t> queries(to_blocks<int8_t>(q, 64, 64, 4, 8));
@@ -291,16 +341,16 @@ TEST(RelayAie, AttentionMasksWhatIsBeyondThePositions) {
     for (int b = 0; b < tiles; ++b) {
       std::vector<bfloat16> values;
       for (int i = 0; i < 64 * 64; ++i) values.push_back(bfloat16(v[at(b * 4096 + i)]));
-      std::vector<float> scales(64, scale);
-      for (int i = 0; i < 64; ++i) {
-        if (64 * b + i >= positions) scales[at(i)] = 1e3f;
-      }
+      std::vector<float> scales(kRelayObject / 4, 1e3f);  // those of other rows and tiles, and of what is padding
+      for (int i = 0; i < 64 && 64 * b + i < positions; ++i) scales[at((row * 4 + b % together) * 64 + i)] = scale;
       Buffer<int8_t> keys(to_blocks<int8_t>({k.data() + b * 4096, 4096}, 64, 64, 4, 8));
       Buffer<bfloat16> tile(to_blocks<bfloat16>(values, 64, 64, 4, 8));
       Buffer<float> k_scales(scales);
-      call("attention_step",
-           {queries.bytes(), q_scales.bytes(), keys.bytes(), k_scales.bytes(), tile.bytes(), big.bytes(), work.bytes()},
-           {b, positions});
+      call("attention_scores",
+           {queries.bytes(), q_scales.bytes(), keys.bytes(), k_scales.bytes(), big.bytes(), work.bytes()},
+           {row, b % together, b / together, together, positions});
+      call("attention_weights", {big.bytes(), work.bytes()}, {b % together, b / together, together, positions});
+      call("attention_values_64x64", {work.bytes(), tile.bytes(), tile.bytes() + 4096, big.bytes()});
     }
     call("attention_end_64x64", {big.bytes(), out.bytes(), row_max.bytes()});
     EXPECT_TRUE(big.untouched() && work.untouched());
