@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "audio/log_mel.h"
 #include "audio/recording.h"
 #include "engine/builtin.h"
 #include "engine/transcriber.h"
@@ -69,6 +70,14 @@ double relative(const std::vector<float>& got, const std::vector<float>& want) {
   return std::sqrt(error / power);
 }
 
+double cosine(const std::vector<float>& a, const std::vector<float>& b) {
+  double aa = 0, bb = 0, ab = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    aa += double{a[i]} * double{a[i]}, bb += double{b[i]} * double{b[i]}, ab += double{a[i]} * double{b[i]};
+  }
+  return ab / std::sqrt(aa * bb);
+}
+
 TEST(NpuSimTest, HearsTheSameWordsAsTheCpu) {
   Loaded int8(ComputeType::int8), float32(ComputeType::float32);
   auto array = make_npu_sim_backend(int8.model->weights(), "npu1");
@@ -85,6 +94,7 @@ TEST(NpuSimTest, HearsTheSameWordsAsTheCpu) {
   ASSERT_EQ(npu.windows.size(), exact.windows.size());
   const double from_array = relative(npu.windows[0], exact.windows[0]);
   const double from_cpu = relative(cpu.windows[0], exact.windows[0]);
+  std::printf("array against CPU int8: %.4f\n", relative(npu.windows[0], cpu.windows[0]));
   std::printf(
       "encoder output against float32, relative L2: simulated npu1 %.4f, CPU int8 %.4f; %zu window(s), %.1f ms\n",
       from_array, from_cpu, npu.windows.size(), npu.on.array_ms);
@@ -95,6 +105,39 @@ TEST(NpuSimTest, HearsTheSameWordsAsTheCpu) {
   EXPECT_EQ(hear(int8, nullptr, npu.windows).text, npu.text);
   std::fill_n(lost[0].begin(), 192 * 100, 0.0f);  // the first two seconds
   EXPECT_NE(hear(int8, nullptr, lost).text, npu.text);
+}
+
+// The stream after each layer, through the last LayerNorm: encoders of one layer, of two, ... of the model's weights.
+TEST(NpuSimTest, IsAsNearToFloatAfterEachLayerAsTheCpu) {
+  Loaded int8(ComputeType::int8), float32(ComputeType::float32);
+  const Config& config = int8.model->config();
+  const LogMel log_mel(*int8.kernels.log_mel, int8.model->filter_bank());
+  Recording recording = *open_recording(testing::repository_dir() / "tests/data/speech/long-1.flac", {});
+  std::vector<float> pcm(30 * 16000);
+  pcm.resize(*recording.read(0, pcm));
+  const Mel mel = log_mel.piece(pcm, 0, 2 * config.n_audio_ctx, &int8.pool);
+  for (size_t layers = 1; layers <= int8.model->weights().encoder.size(); ++layers) {
+    const auto first = [layers](const Model& model) {
+      Weights w = model.weights();
+      w.encoder.resize(layers);
+      w.config.n_audio_layer = static_cast<int>(layers);
+      return w;
+    };
+    const auto encoded = [&](Backend& backend) {
+      EncoderOutput out(config);
+      EXPECT_TRUE(backend.encode(mel.values.span(), out));
+      return std::vector<float>(out.data.span().begin(), out.data.span().end());
+    };
+    const Weights i8 = first(*int8.model), f32 = first(*float32.model);
+    const std::vector<float> exact = encoded(*make_cpu_backend(f32, float32.context()));
+    const std::vector<float> cpu = encoded(*make_cpu_backend(i8, int8.context()));
+    const std::vector<float> npu = encoded(**make_npu_sim_backend(i8, "npu1"));
+    const double from_array = relative(npu, exact), from_cpu = relative(cpu, exact);
+    std::printf("after layer %zu, against float32: array relative L2 %.4f, cosine %.6f; CPU int8 %.4f, %.6f\n", layers,
+                from_array, cosine(npu, exact), from_cpu, cosine(cpu, exact));
+    EXPECT_LT(from_array, 1.25 * from_cpu);
+    EXPECT_GT(cosine(npu, exact), 0.9998);
+  }
 }
 
 TEST(NpuSimTest, RefusesWhatTheArrayDoesNotCompute) {
