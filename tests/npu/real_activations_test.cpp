@@ -3,6 +3,8 @@
 // encoder layer for 64 positions, kernel by kernel, against the same layer in double precision from the file's weights.
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <aie_api/types.hpp>
 #include <cmath>
 #include <cstdio>
@@ -11,7 +13,9 @@
 
 #include "audio/decode.h"
 #include "audio/log_mel.h"
+#include "audio/recording.h"
 #include "engine/builtin.h"
+#include "engine/transcriber.h"
 #include "kernels/attention/aie2.h"
 #include "kernels/kernels.h"
 #include "kernels/log_mel/aie2.h"
@@ -401,6 +405,91 @@ TEST(RealSound, LogMelOfRecordingsIsTheEngines) {
       EXPECT_GT(correlation, 0.9999) << name;
     }
   }
+}
+
+// The log-mel [3000, 80] of up to 30 s as the array's kernels have it, frames centred as Whisper centres them.
+std::vector<float> fixed_point_mel(const std::vector<int16_t>& samples, const FilterBank& bank) {
+  constexpr int kFrames = 3000, kHalf = 200;
+  const int n_mels = bank.n_mels();
+  std::vector<int16_t> padded(samples.rend() - kHalf - 1, samples.rend() - 1);  // mirrored at sample 0
+  padded.insert(padded.end(), samples.begin(), samples.end());
+  padded.resize(size(160 * (kFrames + 16) + 2 * kHalf));
+  Buffer<int16_t> filters(npu::pack_mel_filters(bank.bands())), frames(200 * 32), work(kLogMelWork);
+  Buffer<float> largest(16, -1e30f), out(size(16 * n_mels));
+  std::vector<float> mel;
+  for (int t = 0; t < kFrames; t += 16) {
+    npu::pack_mel_frames(std::span(padded).subspan(size(160 * t), 160 * 15 + 400), frames.data());
+    call("log_mel_frames_16", {frames.bytes(), filters.bytes(), work.bytes(), out.bytes(), largest.bytes()}, {n_mels});
+    for (int lane = 0; lane < 16; ++lane) {
+      for (int m = 0; m < n_mels; ++m) mel.push_back(out[size(m * 16 + lane)]);
+    }
+  }
+  mel.resize(size(kFrames * n_mels));
+  normalise(mel, *std::max_element(mel.begin(), mel.end()));
+  return mel;
+}
+
+// The CPU's encoder on another log-mel than it is given.
+class OtherMel : public Backend {
+ public:
+  OtherMel(std::unique_ptr<Backend> real, std::vector<float> mel, double* correlation)
+      : real_(std::move(real)), mel_(std::move(mel)), correlation_(correlation) {}
+  Result<void> encode(std::span<const float> mel, EncoderOutput& out) override {
+    EXPECT_EQ(mel.size(), mel_.size());
+    const size_t n_mels = mel.size() / 3000;
+    for (size_t f = 0; f < mel.size(); f += n_mels) {  // what follows a sound is zeros, not silence
+      const auto frame = mel.subspan(f, n_mels);
+      if (std::ranges::count(frame, 0.0f) == std::ssize(frame)) std::fill_n(mel_.data() + f, n_mels, 0.0f);
+    }
+    Doubles given(mel.begin(), mel.end());  // of one sound, or its windows were cut
+    double mean = 0;
+    for (double v : given) mean += v / static_cast<double>(given.size());
+    std::vector<double> mine(mel_.begin(), mel_.end());
+    for (double& v : given) v -= mean;
+    for (double& v : mine) v -= mean;
+    *correlation_ = error_of(mine, given).cosine;
+    return real_->encode(mel_, out);
+  }
+  RanOn ran_on() const override { return real_->ran_on(); }
+
+ private:
+  std::unique_ptr<Backend> real_;
+  std::vector<float> mel_;
+  double* correlation_;
+};
+
+// What the sixteen-bit log-mel leads to, in words.
+TEST(RealSound, LogMelOfTheArrayIsHeardAsTheEngines) {
+  const Kernels kernels = choose_kernels(best_isa());
+  ThreadPool pool(2);
+  const std::shared_ptr<const Model> model =
+      *Model::from_bytes(builtin_model_bytes(), "builtin", ComputeType::int8, pool);
+  const Context context{&kernels, &pool};
+  int heard = 0, same = 0;
+  for (int i = 1; i <= 35; ++i) {
+    const std::string name = fmt::format("{}-{:02}.flac", i <= 27 ? "short" : "noisy", i);
+    double correlation = 0;
+    const auto hear = [&](std::unique_ptr<Backend> backend) {
+      Transcriber transcriber(model, false, context, std::move(backend));  // one window, from the beginning
+      Recording sound = *open_recording(testing::repository_dir() / "tests/data/speech" / name, {});
+      return transcriber.run(sound, {}, {})->text;
+    };
+    const std::string want = hear(make_cpu_backend(model->weights(), context));
+    const std::string got =
+        hear(std::make_unique<OtherMel>(make_cpu_backend(model->weights(), context),
+                                        fixed_point_mel(recording(name.c_str()), model->filter_bank()), &correlation));
+    EXPECT_FALSE(want.empty()) << name;
+    EXPECT_GT(correlation, 0.999) << name;
+    ++heard;
+    if (got == want) {
+      ++same;
+    } else {
+      std::printf("%s: \"%s\" from the array's log-mel, \"%s\" from the engine's\n", name.c_str(), got.c_str(),
+                  want.c_str());
+    }
+  }
+  std::printf("%d of %d recordings are heard word for word as from the engine's log-mel\n", same, heard);
+  EXPECT_EQ(same, heard);
 }
 
 }  // namespace
