@@ -244,6 +244,12 @@ void epilogue_gelu_i8_64x64(const int32_t* sums, const bfloat16* columns, const 
                             const float* inverses, int8_t* out, float* row_max) {
   to_i8_tile<64, 64, true>(sums, columns, row_scales, inverses, out, row_max);
 }
+void narrow_i8_64x64(const int32_t* sums, int8_t* out, int32_t shift) {
+  set_modes();
+  for (int i = 0; i < 64 * 64; i += 32) {
+    aie::store_v(out + i, aie::accum<acc32, 32>(aie::load_v<32>(sums + i)).to_vector<int8_t>(shift));
+  }
+}
 void quantise_bf16_64x64(const bfloat16* in, const float* row_max, int8_t* out, float* row_scales) {
   quantise<64, 64>(in, row_max, out, row_scales);
 }

@@ -14,6 +14,9 @@
 //                   bfloat16, float, or round(v * inverses) in -127..127, |v * inverse| < 2^22. row_max [m] becomes the
 //                   larger of itself and each row's largest |v|: zero_row_max_64 starts it, and the row's tiles add to
 //                   it.
+// narrow_i8_*       out = sums / 2^shift, rounded to nearest even and saturated, 0 <= shift <= 31: where one scale does
+// for
+//                   a whole result.
 // quantise_bf16_*   q = round(v * 127 / row_max), row_scales = row_max / 127: what the next product multiplies.
 //
 // Rows' scales, inverses and maxima are floats, [m]. `columns` is what npu::pack_columns() (npu/kernels/layouts.h)
@@ -53,6 +56,7 @@ void epilogue_i8_64x64(const int32_t* sums, const bfloat16* columns, const float
                        int8_t* out, float* row_max);
 void epilogue_gelu_i8_64x64(const int32_t* sums, const bfloat16* columns, const float* row_scales,
                             const float* inverses, int8_t* out, float* row_max);
+void narrow_i8_64x64(const int32_t* sums, int8_t* out, int32_t shift);
 void quantise_bf16_64x64(const bfloat16* in, const float* row_max, int8_t* out, float* row_scales);
 
 }  // extern "C"

@@ -46,10 +46,11 @@ class GemmDesign {
 
  private:
   int worker(int column, int row) const { return column * rows_ + row; }
-  int fifo(std::string name, int element_bytes, int elements, int depth, Pattern to_stream = {}, int repeat = 1) {
+  int fifo(std::string name, int element_bytes, int elements, int depth, Pattern to_stream = {}, int repeat = 1,
+           std::vector<int> banks = {}) {
     Fifo f;
     f.name = std::move(name), f.element_bytes = element_bytes, f.elements = elements, f.depth = depth;
-    f.to_stream = std::move(to_stream), f.repeat = repeat;
+    f.to_stream = std::move(to_stream), f.repeat = repeat, f.banks = std::move(banks);
     return b_.fifo(std::move(f));
   }
 
@@ -79,7 +80,8 @@ class GemmDesign {
       std::vector<int> parts, offsets;
       for (int i = 0; i < rows_a_feeder_; ++i) {
         const int row = f * rows_a_feeder_ + i;
-        a_.push_back(fifo(fmt::format("a{}", row), k_.input_bytes, tile, g_.depth, walk, g_.keep_a ? blocks_n_ : 1));
+        a_.push_back(
+            fifo(fmt::format("a{}", row), k_.input_bytes, tile, g_.depth, walk, g_.keep_a ? blocks_n_ : 1, g_.banks.a));
         for (int c = 0; c < columns_; ++c) b_.to_worker(a_.back(), worker(c, row));
         parts.push_back(a_.back());
         offsets.push_back(i * tiles * tile);
@@ -92,8 +94,8 @@ class GemmDesign {
     for (int c = 0; c < columns_; ++c) {
       const int tile = g_.tile_k * g_.tile_n;
       b_in_.push_back(fifo(fmt::format("b_in{}", c), k_.input_bytes, tile, g_.depth));
-      tiles_b_.push_back(
-          fifo(fmt::format("b{}", c), k_.input_bytes, tile, g_.depth, blocked(g_.tile_k, g_.tile_n, k_.s, k_.t)));
+      tiles_b_.push_back(fifo(fmt::format("b{}", c), k_.input_bytes, tile, g_.depth,
+                              blocked(g_.tile_k, g_.tile_n, k_.s, k_.t), 1, g_.banks.b));
       b_.from_host(b_in_.back(), c);
       b_.forward(b_in_.back(), tiles_b_.back(), {c, kMemoryRow});
       for (int r = 0; r < rows_; ++r) b_.to_worker(tiles_b_.back(), worker(c, r));
@@ -109,7 +111,7 @@ class GemmDesign {
     for (int c = 0; c < columns_; ++c) {
       std::vector<int> parts, offsets;
       for (int r = 0; r < rows_; ++r) {
-        c_.push_back(fifo(fmt::format("c{}_{}", c, r), k_.output_bytes, tile, g_.depth_c));
+        c_.push_back(fifo(fmt::format("c{}_{}", c, r), k_.output_bytes, tile, g_.depth_c, {}, 1, g_.banks.c));
         b_.from_worker(c_.back(), worker(c, r));
         parts.push_back(c_.back());
         offsets.push_back(r * tile);
@@ -128,6 +130,7 @@ class GemmDesign {
       shape = {literal(g_.tile_m), literal(g_.tile_n), literal(g_.tile_k)};
       shape_c = {literal(g_.tile_m), literal(g_.tile_n)};
     }
+    const std::vector<Number> finish = g_.shift >= 0 ? std::vector<Number>{literal(g_.shift)} : shape_c;
     for (int c = 0; c < columns_; ++c) {
       for (int r = 0; r < rows_; ++r) {
         const int w = worker(c, r), a = a_[static_cast<size_t>(r)], b = tiles_b_[static_cast<size_t>(c)];
@@ -138,12 +141,12 @@ class GemmDesign {
         if (g_.stock) {
           p.acquire(out);
         } else {
-          sums = buffer(b_.buffer(fmt::format("sums_{}_{}", c, r), w, g_.tile_m * g_.tile_n * 4));
+          sums = buffer(b_.buffer(fmt::format("sums_{}_{}", c, r), w, g_.tile_m * g_.tile_n * 4, g_.banks.sums));
         }
         p.call(zero, {sums}, shape_c);
         p.loop(steps_k_).acquire(a).acquire(b);
         p.call(multiply, {object(a), object(b), sums}, shape).release(a).release(b).end();
-        if (!g_.stock) p.acquire(out).call(epilogue, {sums, object(out)}, shape_c);
+        if (!g_.stock) p.acquire(out).call(epilogue, {sums, object(out)}, finish);
         p.release(out);
         b_.program(w, p);
       }
@@ -169,11 +172,11 @@ class GemmDesign {
         done.push_back(fill_a(a, f, row * g_.k));
       }
       for (int i = 0; i < columns_; ++i) {
-        // Written in dimensions that the shim's wraps (1,023) hold: steps and rows of k apart, packed tiles in halves.
-        const int64_t panel = int64_t{g_.k} * g_.tile_n, half = int64_t{g_.tile_k} * g_.tile_n / 2;
+        // Written in dimensions that the shim's wraps (1,023) hold: steps and rows of k apart, packed tiles in runs.
+        const int64_t panel = int64_t{g_.k} * g_.tile_n, run = run_of(g_.tile_k * g_.tile_n);
         const Pattern walk =
             g_.packed_b
-                ? Pattern{{blocks_n_, columns_ * panel}, {2 * steps_k_, half}, {half, 1}}
+                ? Pattern{{blocks_n_, columns_ * panel}, {panel / run, run}, {run, 1}}
                 : Pattern{{blocks_n_, n_row}, {steps_k_, int64_t{g_.tile_k} * g_.n}, {g_.tile_k, g_.n}, {g_.tile_n, 1}};
         done.push_back(b_.fill(b_in_[static_cast<size_t>(i)], b, walk, i * (g_.packed_b ? panel : g_.tile_n)));
       }
@@ -183,12 +186,15 @@ class GemmDesign {
     for (int task : before) b_.await(task);
   }
 
+  // Of a packed tile: what the shim's wraps (1,023 words) hold.
+  static int64_t run_of(int tile) { return std::min(tile / 2, 2048); }
+
   int fill_a(int host, int feeder, int64_t offset) {
+    const int64_t panel = int64_t{g_.tile_m} * g_.k, run = run_of(g_.tile_m * g_.tile_k);
     const int fifo = a_in_[static_cast<size_t>(feeder)];
     const Pattern tiles = {{steps_k_, g_.tile_k}, {int64_t{rows_a_feeder_} * g_.tile_m, g_.k}, {g_.tile_k, 1}};
-    if (g_.packed_a) {  // a feeder's rows of a block lie together; in halves of tiles for the shim's wraps
-      const int64_t half = int64_t{g_.tile_m} * g_.tile_k / 2;
-      return b_.fill(fifo, host, {{blocks_n_, 0}, {int64_t{2} * steps_k_ * rows_a_feeder_, half}, {half, 1}}, offset);
+    if (g_.packed_a) {  // a feeder's rows of a block lie together
+      return b_.fill(fifo, host, {{blocks_n_, 0}, {rows_a_feeder_ * panel / run, run}, {run, 1}}, offset);
     }
     if (!g_.keep_a) {
       Pattern walk = tiles;

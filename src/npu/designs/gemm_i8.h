@@ -31,10 +31,15 @@ struct GemmI8 {
   int tile_m = 64, tile_n = 64, tile_k = 64;
   bool stock = false;
   bool keep_a = false;
-  bool packed_a = false;  // A in tiles too (pack_a), as a product before this one can leave it; not with keep_a
+  bool packed_a = false;  // A in tiles too (pack_a), as a product before this one can leave it
   bool packed_b = false;
   int depth = 2;  // 1: single-buffered
   int depth_c = 2;
+  int shift = -1;  // of the epilogue, where it takes one
+  struct Banks {   // of a core's memory, of each object; empty or negative: as placed
+    std::vector<int> a, b, c;
+    int sums = -1;
+  } banks = {};
 };
 
 // Refuses shapes that are no whole number of blocks. Host buffers: "a", "b", "c".

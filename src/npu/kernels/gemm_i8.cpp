@@ -73,6 +73,11 @@ int64_t gelu_to_int8(Generation g, Numbers) {
   return epilogue<64, 64>(g, kGelu + kToInt8, kBlockChain + kGeluChain + 3 * kMacLatency);
 }
 
+// A block of 32 sums: to an accumulator in two moves, shifted and narrowed in one.
+int64_t narrow(Generation g, Numbers) {
+  return kCall + loop(g, 64 * 64 / 32, {.load_bytes = 128, .store_bytes = 32, .moves = 3}, kLoadLatency + 4);
+}
+
 // The reciprocals of sixteen rows at a time are one long chain of dependent products; then two products an element.
 int64_t quantise(Generation g, Numbers) {
   constexpr int64_t newton = 3 * (2 * (3 * kMacLatency) + 4 * 2 * kVectorLatency);
@@ -99,6 +104,7 @@ constexpr KernelType kKernels[] = {
     {"epilogue_residual_f32_64x64", kObject, Bind<epilogue_residual_f32_64x64>::run, add_residual, 2048},
     {"epilogue_i8_64x64", kObject, Bind<epilogue_i8_64x64>::run, to_int8, 2048},
     {"epilogue_gelu_i8_64x64", kObject, Bind<epilogue_gelu_i8_64x64>::run, gelu_to_int8, 2048},
+    {"narrow_i8_64x64", kObject, Bind<narrow_i8_64x64>::run, narrow, 1024},
     {"quantise_bf16_64x64", kObject, Bind<quantise_bf16_64x64>::run, quantise, 2048},
 };
 

@@ -258,5 +258,23 @@ TEST(GemmI8Epilogue, GeluKeepsTheBoundItStates) {
   EXPECT_LT(worst_negative, 1.2e-4);
 }
 
+// Sums over the whole range, with halves of both signs and what saturates.
+TEST(GemmI8Aie, NarrowsByAShift) {
+  Random random(31);
+  for (int shift : {0, 1, 7, 12, 20, 31}) {
+    std::vector<int32_t> values = random.integers<int32_t>(64 * 64);
+    for (size_t i = 0; i < values.size(); i += 2) values[i] >>= std::max(0, 24 - shift);
+    for (int i = 0; i < 64 && shift > 0; ++i) values[size(i)] = (2 * i - 63) * (1 << std::min(shift - 1, 24));
+    Buffer<int32_t> sums(values);
+    Buffer<int8_t> out(64 * 64);
+    call("narrow_i8_64x64", {sums.bytes(), out.bytes()}, {shift});
+    for (size_t i = 0; i < values.size(); ++i) {
+      const double want = std::nearbyint(std::ldexp(static_cast<double>(values[i]), -shift));  // to even
+      ASSERT_EQ(out[i], std::clamp(want, -128.0, 127.0)) << values[i] << " >> " << shift;
+    }
+    EXPECT_TRUE(sums.untouched() && out.untouched());
+  }
+}
+
 }  // namespace
 }  // namespace shorthand::npu
