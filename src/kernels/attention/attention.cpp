@@ -8,6 +8,7 @@
 
 #include "kernels/attention/variants.h"
 #include "kernels/choose.h"
+#include "kernels/simd/scalar_math.h"
 
 namespace shorthand::attention {
 namespace {
@@ -19,6 +20,8 @@ constexpr std::array kVariants = {
 };
 
 constexpr int kColumns = gemm_i8::kPanelColumns;
+constexpr int kMinBlockRows = 12;                             // queries that share what is read of the keys
+constexpr float kQueryScaleLog2 = kQueryScale * 1.44269504f;  // log2(e)
 static_assert(kColumns == gemm_f32::kPanelColumns);
 
 size_t size(int n) { return static_cast<size_t>(n); }
@@ -40,42 +43,41 @@ void attend(const Int8Kernels& kernels, const Int8Cache& cache, int head, const 
   const int8_t* keys = cache.keys + size(head) * head_elements(cache.capacity);
   const int8_t* values = cache.values + size(head) * head_elements(cache.capacity);
   const size_t scale_at = size(head) * size(cache.capacity);
-  const int block = std::min(kMaxBlockRows, std::max(16, 2 * kernels.product->tile_rows));
-  const int key_panels = gemm_i8::panel_count(all.keys);
+  const int block = std::clamp(kernels.product->tile_rows, kMinBlockRows, kMaxBlockRows);
   assert(!all.causal || all.rows <= all.keys);
   for (int start = 0; start < all.rows; start += block) {
     const int rows = std::min(block, all.rows - start);
-    uint8_t* const weights = scratch.weights.data();
     const float* q = all.q + size(start) * all.q_stride;
-    float query_scales[kMaxBlockRows], out_scales[kMaxBlockRows];
+    float query_scales[kMaxBlockRows];
     kernels.rowwise->quantise(q, all.q_stride, rows, kHeadDim, kHeadDim,
                               {scratch.query.data(), kHeadDim, query_scales, 1});
-    kernels.product->tile(scratch.query.data(), kHeadDim, rows, keys, size(kHeadDim) * kColumns, key_panels, kHeadDim,
-                          scratch.sums.data(), size(padded));
-    for (int r = 0; r < rows; ++r) {
-      const WeighInt8 in{scratch.sums.data() + size(r) * size(padded),
-                         cache.key_bias + scale_at,
-                         cache.key_scales + scale_at,
-                         cache.value_scales + scale_at,
-                         query_scales[r] * kQueryScale,
-                         visible_keys(all, start + r),
-                         padded};
-      out_scales[r] = kernels.weigh->weigh_int8(in, scratch.work.data(), weights + size(r) * size(padded),
-                                                scratch.block_scales.data() + r * kMaxKeyBlocks);
-    }
-    // The scores are spent: the sums [rows, 64] of a block of keys lie in their place.
-    int32_t* const sums = scratch.sums.data();
+    for (int r = 0; r < rows; ++r) query_scales[r] *= kQueryScaleLog2;
     float* const acc = scratch.acc.data();
     std::fill_n(acc, rows * kHeadDim, 0.0f);
+    std::fill_n(scratch.states.data(), rows, RowState::none());
     for (int key = 0; key < padded; key += kBlockKeys) {
-      kernels.product->tile(weights + key, size(padded), rows, values + size(key) * kColumns,
-                            size(cache.capacity) * kColumns, kHeadDim / kColumns, std::min(kBlockKeys, padded - key),
-                            sums, kHeadDim);
-      kernels.weigh->add_block(sums, scratch.block_scales.data() + key / kBlockKeys, rows, acc);
+      const int here = std::min(kBlockKeys, padded - key);
+      int32_t* const sums = scratch.sums.data();  // of the queries and keys, then of the weights and values
+      uint8_t* const weights = scratch.weights.data();
+      kernels.product->tile(scratch.query.data(), kHeadDim, rows, keys + size(key) * kHeadDim,
+                            size(kHeadDim) * kColumns, gemm_i8::panel_count(std::min(here, all.keys - key)), kHeadDim,
+                            sums, size(here));
+      int visible[kMaxBlockRows];
+      for (int r = 0; r < rows; ++r) visible[r] = std::min(visible_keys(all, start + r) - key, here);
+      BlockFactors factors[kMaxBlockRows];
+      kernels.weigh->weigh_int8({sums, cache.key_bias + scale_at + key, cache.key_scales + scale_at + key,
+                                 cache.value_scales + scale_at + key, query_scales, visible, rows, here},
+                                scratch.states.data(), weights, factors);
+      kernels.product->tile(weights, size(here), rows, values + size(key) * kColumns, size(cache.capacity) * kColumns,
+                            kHeadDim / kColumns, here, sums, kHeadDim);
+      kernels.weigh->add_block(sums, factors, rows, acc);
     }
     for (int r = 0; r < rows; ++r) {
+      simd::Sums16 total;
+      std::copy_n(scratch.states[size(r)].total, 16, total.lane);
+      const float scale = 1.0f / total.joined();
       float* out = all.out + size(start + r) * all.out_stride;
-      for (int i = 0; i < kHeadDim; ++i) out[i] = acc[r * kHeadDim + i] * out_scales[r];
+      for (int i = 0; i < kHeadDim; ++i) out[i] = acc[r * kHeadDim + i] * scale;
     }
   }
 }
@@ -84,7 +86,7 @@ void attend(const FloatKernels& kernels, const FloatCache& cache, int head, cons
   const int padded = static_cast<int>(round_up(size(all.keys), kKeyAlign));
   const float* keys = cache.keys + size(head) * head_elements(cache.capacity);
   const float* values = cache.values + size(head) * head_elements(cache.capacity);
-  float* scores = reinterpret_cast<float*>(scratch.sums.data());
+  float* scores = scratch.scores.data();
   for (int start = 0; start < all.rows; start += kMaxBlockRows) {
     const int rows = std::min(kMaxBlockRows, all.rows - start);
     kernels.product->tile(all.q + size(start) * all.q_stride, all.q_stride, rows, keys, size(kHeadDim) * kColumns,

@@ -5,18 +5,21 @@
 // rows are the last of the keys: row r of R sees all but the last R - 1 - r. Row by row the result is the same whatever
 // else is asked for in the call, and in int8 it is the same bits on every variant.
 //
-// int8. Queries, keys and values are quantised row by row and head by head, absmax / 127. For one row, over its visible
-// keys:
-//   x_j = float(q . k_j) * key_scale_j;  m = max x_j;  e_j = exp((x_j - m) * q_scale / 8);  l = sum e_j (16 partial
-//   sums);  w_j = e_j * value_scale_j;  and block by block of kBlockKeys keys, with M = max w_j of the block:
-//   p_j = round(w_j * (255 / M));  s = M / 255;  acc = fma(float(sum_j p_j v_j), s, acc);  at last out = acc * (1 / l)
-// Both products are exact in 32 bits: q . k as in gemm_i8, and 255 * 127 * kBlockKeys < 2^23, exact as a float too.
-// With one scale for all keys 8 bits would cost 1 to 3 dB of the encoder's output; with one a block they cost none
-// (docs/numerics.md).
+// int8. Queries, keys and values are quantised row by row and head by head, absmax / 127. For one row, block by block
+// of kBlockKeys keys under an online softmax, over its visible ones and with c = q_scale / 8 * log2(e):
+//   x_j = float(q . k_j) * key_scale_j;  m' = max x_j;  e_j = 2^fma(x_j, c, -(m' c));  l' = sum e_j (16 partial sums)
+//   w_j = e_j * value_scale_j;  M = max w_j;  p_j = round(w_j * (255 / M))
+//   f = 2^-|(m' - m) c|;  keep = f where m' > m, else 1;  add = 1 where m' > m, else f;  m = max(m, m')
+//   l = fma(l, keep, l' add);  acc = fma(float(sum_j p_j v_j), M / 255 * add, acc * keep);  at last out = acc * (1 / l)
+// So the scores of a block stay in the nearest cache. Both products are exact in 32 bits: q . k as in gemm_i8, and
+// 255 * 127 * kBlockKeys < 2^23, exact as a float too. With one scale for all keys 8 bits would cost 1 to 3 dB of the
+// encoder's output; with one a block they cost none (docs/numerics.md). For weights of 8 bits 2^x is a polynomial of
+// degree 3 (simd/coefficients.h).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include "base/aligned.h"
@@ -32,7 +35,6 @@ inline constexpr int kMaxKeys = 2048;
 inline constexpr int kKeyAlign = 64;  // capacities are multiples of this
 inline constexpr int kMaxBlockRows = 32;
 inline constexpr int kBlockKeys = 256;  // that share a scale of their weights
-inline constexpr int kMaxKeyBlocks = kMaxKeys / kBlockKeys;
 
 // Keys and values of one layer and one sequence; a view, the memory belongs to the session. Both matrices are panels as
 // the matrix products read them: a key is a column of a [keys, 64] matrix B, a component of the values a column of a
@@ -63,19 +65,30 @@ void store(const rowwise::Variant& rowwise, const Int8Cache& cache, int first, c
 void store(const FloatCache& cache, int first, const float* k, size_t k_stride, const float* v, size_t v_stride,
            int rows);
 
-// One row of scores to weights; see the formulas above. `keys` are the visible ones; weights up to `padded` are zeroed.
+// What a row knows of the blocks before.
+struct RowState {
+  alignas(64) float total[16];  // l, sixteen partial sums
+  float largest;                // m
+  static RowState none() { return {{}, -std::numeric_limits<float>::infinity()}; }
+};
+// Rows of scores of one block to weights; see the formulas above.
 struct WeighInt8 {
-  const int32_t* sums;  // q . k_j with the bias of q
+  int32_t* sums;  // [rows, padded]: q . k_j with the bias of q; spent afterwards
   const int32_t* key_bias;
   const float* key_scales;
   const float* value_scales;
-  float query_scale;  // q_scale / 8
-  int keys, padded;
+  const float* query_scales;  // [rows]: c
+  const int* keys;            // [rows]: visible ones, or less than one
+  int rows, padded;           // padded <= kBlockKeys, a multiple of kKeyAlign
 };
-// Returns 1 / l; writes p [padded] and s, one a block. `work` has room for `padded` floats.
-using WeighInt8Fn = float (*)(const WeighInt8& in, float* work, uint8_t* weights, float* block_scales);
-// acc [rows, 64] = fma(float(sums [rows, 64]), scales[row * kMaxKeyBlocks], acc).
-using AddBlockFn = void (*)(const int32_t* sums, const float* scales, int rows, float* acc);
+// What becomes of a row's values: acc = fma(float(sum_j p_j v_j), add, acc * keep).
+struct BlockFactors {
+  float keep, add;
+};
+// Writes p [rows, padded], zeros behind the visible keys, and factors [rows].
+using WeighInt8Fn = void (*)(const WeighInt8& in, RowState* states, uint8_t* weights, BlockFactors* factors);
+// sums [rows, 64] into acc [rows, 64], factors [rows].
+using AddBlockFn = void (*)(const int32_t* sums, const BlockFactors* factors, int rows, float* acc);
 // scores[j] = exp((scores[j] - max) / 8), zero from `keys` to `padded`; returns 1 / sum.
 using WeighFloatFn = float (*)(float* scores, int keys, int padded);
 
@@ -90,11 +103,11 @@ const Variant& choose(Isa cap);
 
 // What attend() writes on the way, for one thread.
 struct Scratch {
-  AlignedBuffer<int32_t> sums{static_cast<size_t>(kMaxBlockRows) * kMaxKeys};
-  AlignedBuffer<float> work{kMaxKeys};
+  AlignedBuffer<float> scores{static_cast<size_t>(kMaxBlockRows) * kMaxKeys};  // float attention's
+  AlignedBuffer<int32_t> sums{static_cast<size_t>(kMaxBlockRows) * kBlockKeys};
   AlignedBuffer<uint8_t> query{static_cast<size_t>(kMaxBlockRows) * kHeadDim};
-  AlignedBuffer<uint8_t> weights{static_cast<size_t>(kMaxBlockRows) * kMaxKeys};
-  AlignedBuffer<float> block_scales{static_cast<size_t>(kMaxBlockRows) * kMaxKeyBlocks};
+  AlignedBuffer<uint8_t> weights{static_cast<size_t>(kMaxBlockRows) * kBlockKeys};
+  AlignedBuffer<RowState> states{kMaxBlockRows};
   AlignedBuffer<float> acc{static_cast<size_t>(kMaxBlockRows) * kHeadDim};
 };
 

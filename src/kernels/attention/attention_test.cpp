@@ -192,10 +192,8 @@ TEST_P(WeighTest, Int8EqualsScalar) {
   SHORTHAND_NEEDS_ISA(GetParam().isa);
   Random random(5);
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  std::vector<int> lengths = {1000, 1500, 2048};
-  for (int keys = 1; keys <= 130; ++keys) lengths.push_back(keys);
-  for (int keys : lengths) {
-    const int padded = static_cast<int>(round_up(size(keys), kKeyAlign));
+  for (int keys = -3; keys <= kBlockKeys; ++keys) {
+    const int padded = static_cast<int>(round_up(size(std::max(keys, 1)), kKeyAlign));
     const std::vector<int32_t> sums = random.integers<int32_t>(size(padded), -1000000, 1000000);
     const std::vector<int32_t> key_bias = random.integers<int32_t>(size(padded), -1000000, 1000000);
     std::vector<float> key_scales(size(padded), nan), value_scales(size(padded), nan);
@@ -204,26 +202,32 @@ TEST_P(WeighTest, Int8EqualsScalar) {
       value_scales[size(j)] = random.integer(0, 5) ? random.uniform(0.0f, 3.0f) : 0.0f;
     }
     const float odd = keys % 7 == 3 ? nan : keys % 7 == 5 ? std::numeric_limits<float>::infinity() : 0.0f;
-    if (odd != 0.0f) (keys % 2 ? key_scales : value_scales)[size(keys / 2)] = odd;
+    if (odd != 0.0f && keys > 0) (keys % 2 ? key_scales : value_scales)[size(keys / 2)] = odd;
     for (float tiny : {1.0f, 1e-38f, 0.0f}) {  // at 1e-38 the levels overflow; at 0 there are none
       for (int j = 0; j < keys; ++j) value_scales[size(j)] *= tiny;
       for (float query_scale : {1.0f, 30.0f, 0.0f}) {
-        const WeighInt8 in{sums.data(), key_bias.data(), key_scales.data(), value_scales.data(), query_scale,
-                           keys,        padded};
-        GuardedRows<float> work(1, padded, size(padded));
-        const int blocks = (padded + kBlockKeys - 1) / kBlockKeys;
-        GuardedRows<uint8_t> weights(1, padded, size(padded));
-        GuardedRows<float> scales(1, blocks, size(blocks));
-        std::vector<float> other_work(size(padded)), want_scales(size(blocks));
-        std::vector<uint8_t> want_weights(size(padded));
-        const float got = GetParam().weigh_int8(in, work.data(), weights.data(), scales.data());
-        const float want = weigh_int8_scalar(in, other_work.data(), want_weights.data(), want_scales.data());
-        ASSERT_TRUE(same_bits(std::vector{got}, std::vector{want})) << keys << " keys";
-        ASSERT_TRUE(same_bits(weights.values(), want_weights)) << keys << " keys";
-        ASSERT_TRUE(same_bits(scales.values(), want_scales)) << keys << " keys";
-        ASSERT_TRUE(work.untouched());
-        ASSERT_TRUE(weights.untouched());
-        ASSERT_TRUE(scales.untouched());
+        // No blocks before; blocks whose keys weigh less or more.
+        for (float largest : {-std::numeric_limits<float>::infinity(), random.uniform(-20.0f, 0.0f), 1e4f}) {
+          RowState state = RowState::none(), want_state = state;
+          if (keys != 1) state.largest = want_state.largest = largest;
+          for (int i = 0; i < 16; ++i) state.total[i] = want_state.total[i] = random.uniform(0.0f, 5.0f);
+          GuardedRows<uint8_t> weights(1, padded, size(padded));
+          std::vector<uint8_t> want_weights(size(padded));
+          std::vector<int32_t> spent = sums, other_spent = sums;
+          BlockFactors got, want;
+          WeighInt8 in{spent.data(), key_bias.data(), key_scales.data(), value_scales.data(), &query_scale, &keys, 1,
+                       padded};
+          GetParam().weigh_int8(in, &state, weights.data(), &got);
+          in.sums = other_spent.data();
+          weigh_int8_scalar(in, &want_state, want_weights.data(), &want);
+          ASSERT_TRUE(same_bits(std::vector{got.keep, got.add}, std::vector{want.keep, want.add})) << keys << " keys";
+          ASSERT_TRUE(same_bits(weights.values(), want_weights)) << keys << " keys";
+          ASSERT_TRUE(same_bits(std::vector(state.total, state.total + 16),
+                                std::vector(want_state.total, want_state.total + 16)))
+              << keys << " keys";
+          ASSERT_TRUE(same_bits(std::vector{state.largest}, std::vector{want_state.largest})) << keys << " keys";
+          ASSERT_TRUE(weights.untouched());
+        }
       }
     }
   }
@@ -284,7 +288,8 @@ Exact exact(int keys, Q q, K k, V v, S value_scale) {
 }
 
 // Against exact attention over what the integers stand for. Rounding a weight to 8 bits costs half a level of its block
-// a key; the rest is float: a score of magnitude x enters exp with an error of a few x u.
+// a key, and its power of two 7.5e-5 of it, in the numerator and in the sum; the rest is float: a score of magnitude x
+// enters with an error of a few x u.
 TEST(AttentionMeaning, Int8IsAttentionOverTheDequantisedValues) {
   Random random(7);
   Scratch scratch;
@@ -320,8 +325,8 @@ TEST(AttentionMeaning, Int8IsAttentionOverTheDequantisedValues) {
             const auto end = e.weights.end() - block > kBlockKeys ? block + kBlockKeys : e.weights.end();
             half_levels += 0.5 * std::abs(c.values[value_at(h, c.capacity, j, i)]) * *std::max_element(block, end);
           }
-          const double bound =
-              half_levels / 255 / e.total + (10 * e.largest_score + 30) * kUnitRoundoff * e.spread[size(i)];
+          const double bound = half_levels / 255 / e.total +
+                               (2 * 7.5e-5 + (10 * e.largest_score + 30) * kUnitRoundoff) * e.spread[size(i)];
           const double off = std::fabs(static_cast<double>(got[size(r * kWidth + h * kHeadDim + i)]) - e.out[size(i)]);
           ASSERT_LE(off, 1.01 * bound) << "row " << r << ", head " << h << ", component " << i << " of " << keys
                                        << " keys";

@@ -20,11 +20,11 @@ SHORTHAND_INLINE void store_weights(uint8_t* out, I32x16 p0, I32x16 p1, I32x16 p
 #include "kernels/attention/vector_body.h"
 }  // namespace
 
-float weigh_int8_avx512(const WeighInt8& in, float* work, uint8_t* weights, float* block_scales) {
-  return weigh_int8_body(in, work, weights, block_scales);
+void weigh_int8_avx512(const WeighInt8& in, RowState* states, uint8_t* weights, BlockFactors* factors) {
+  weigh_int8_body(in, states, weights, factors);
 }
-void add_block_avx512(const int32_t* sums, const float* scales, int rows, float* acc) {
-  add_block_body(sums, scales, rows, acc);
+void add_block_avx512(const int32_t* sums, const BlockFactors* factors, int rows, float* acc) {
+  add_block_body(sums, factors, rows, acc);
 }
 float weigh_float_avx512(float* scores, int keys, int padded) { return weigh_float_body(scores, keys, padded); }
 

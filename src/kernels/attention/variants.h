@@ -6,13 +6,13 @@
 
 namespace shorthand::attention {
 
-float weigh_int8_scalar(const WeighInt8& in, float* work, uint8_t* weights, float* block_scales);
-float weigh_int8_avx2(const WeighInt8& in, float* work, uint8_t* weights, float* block_scales);
-float weigh_int8_avx512(const WeighInt8& in, float* work, uint8_t* weights, float* block_scales);
+void weigh_int8_scalar(const WeighInt8& in, RowState* states, uint8_t* weights, BlockFactors* factors);
+void weigh_int8_avx2(const WeighInt8& in, RowState* states, uint8_t* weights, BlockFactors* factors);
+void weigh_int8_avx512(const WeighInt8& in, RowState* states, uint8_t* weights, BlockFactors* factors);
 
-void add_block_scalar(const int32_t* sums, const float* scales, int rows, float* acc);
-void add_block_avx2(const int32_t* sums, const float* scales, int rows, float* acc);
-void add_block_avx512(const int32_t* sums, const float* scales, int rows, float* acc);
+void add_block_scalar(const int32_t* sums, const BlockFactors* factors, int rows, float* acc);
+void add_block_avx2(const int32_t* sums, const BlockFactors* factors, int rows, float* acc);
+void add_block_avx512(const int32_t* sums, const BlockFactors* factors, int rows, float* acc);
 
 float weigh_float_scalar(float* scores, int keys, int padded);
 float weigh_float_avx2(float* scores, int keys, int padded);

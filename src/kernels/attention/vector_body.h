@@ -8,67 +8,96 @@ SHORTHAND_INLINE F32x16 score(I32x16 sums, I32x16 key_bias, F32x16 key_scales) {
   return mul(to_float(sub(sums, key_bias)), key_scales);
 }
 
-static float weigh_int8_body(const WeighInt8& arguments, float* work, uint8_t* weights, float* block_scales) {
-  const WeighInt8 in = arguments;  // a copy: what is stored below cannot change it
-  const int whole = in.keys / 16 * 16, left = in.keys - whole;
-  const F32x16 zero = splat(0.0f), nothing = splat(-__builtin_inff());
-
-  F32x16 largest_score = nothing;
+// A row's largest score; its scores x take the sums' place.
+SHORTHAND_INLINE float score_row(const WeighInt8& in, int keys, const int32_t* sums, float* x) {
+  const F32x16 nothing = splat(-__builtin_inff());
+  const int whole = keys / 16 * 16, left = keys - whole;
+  F32x16 largest = nothing;
   for (int j = 0; j < whole; j += 16) {
-    const F32x16 x = score(load_int(in.sums + j), load_int(in.key_bias + j), load(in.key_scales + j));
-    store(work + j, x);
-    largest_score = max(x, largest_score);
+    const F32x16 s = score(load_int(sums + j), load_int(in.key_bias + j), load(in.key_scales + j));
+    store(x + j, s);
+    largest = max(s, largest);
   }
-  if (left) {  // lanes beyond the keys hold -inf, whose exp is 0
-    store(work + whole, score(load_int_first(in.sums + whole, left), load_int_first(in.key_bias + whole, left),
-                              load_first(in.key_scales + whole, left, zero)));
-    store(work + whole, load_first(work + whole, left, nothing));
-    largest_score = max(load(work + whole), largest_score);
+  if (left) {
+    store(x + whole, score(load_int_first(sums + whole, left), load_int_first(in.key_bias + whole, left),
+                           load_first(in.key_scales + whole, left, splat(0.0f))));
+    largest = max(load_first(x + whole, left, nothing), largest);
   }
-
-  const F32x16 m = splat(join_max(largest_score)), scale = splat(in.query_scale);
-  F32x16 total = zero;
-  for (int first = 0; first < in.padded; first += kBlockKeys) {
-    const int end = in.padded - first < kBlockKeys ? in.padded : first + kBlockKeys;
-    F32x16 largest_weight = zero;
-    int j = first;
-    for (; j < whole && j < end; j += 16) {
-      const F32x16 e = exp(mul(sub(load(work + j), m), scale));
-      const F32x16 w = mul(e, load(in.value_scales + j));
-      store(work + j, w);
-      total = add(total, e);
-      largest_weight = max(w, largest_weight);
-    }
-    if (left && j == whole && j < end) {
-      const F32x16 e = exp(mul(sub(load(work + j), m), scale));
-      const F32x16 w = mul(e, load_first(in.value_scales + j, left, zero));
-      store(work + j, w);
-      total = add(total, e);
-      largest_weight = max(w, largest_weight);
-      j += 16;
-    }
-    for (; j < end; j += 16) store(work + j, zero);
-
-    const float largest = join_max(largest_weight);
-    block_scales[first / kBlockKeys] = largest > 0 ? largest / kLevels : 0.0f;
-    if (!(largest > 0)) {  // every value is zero
-      __builtin_memset(weights + first, 0, static_cast<size_t>(end - first));
-      continue;
-    }
-    const F32x16 levels = splat(kLevels / largest);
-    for (j = first; j < end; j += 64) {
-      store_weights(weights + j, to_int(mul(load(work + j), levels)), to_int(mul(load(work + j + 16), levels)),
-                    to_int(mul(load(work + j + 32), levels)), to_int(mul(load(work + j + 48), levels)));
-    }
-  }
-  return 1.0f / join_sum(total);
+  return join_max(largest);
 }
 
-static void add_block_body(const int32_t* sums, const float* scales, int rows, float* acc) {
+// Scores to weights w in their place, zeros behind the visible keys; adds up e. Returns the largest w.
+SHORTHAND_INLINE float weigh_row(const WeighInt8& in, int keys, float m, float c, float* x, F32x16& total) {
+  const F32x16 zero = splat(0.0f), scale = splat(c), below = splat(-(m * c));
+  const int whole = keys / 16 * 16, left = keys - whole;
+  F32x16 largest = zero;
+#pragma GCC unroll 2
+  for (int j = 0; j < whole; j += 16) {
+    const F32x16 e = exp2(fma(load(x + j), scale, below)), w = mul(e, load(in.value_scales + j));
+    store(x + j, w);
+    total = add(total, e);
+    largest = max(w, largest);
+  }
+  int j = whole;
+  if (left) {
+    store(x + j, exp2(fma(load(x + j), scale, below)));
+    const F32x16 e = load_first(x + j, left, zero), w = mul(e, load_first(in.value_scales + j, left, zero));
+    store(x + j, w);
+    total = add(total, e);
+    largest = max(w, largest);
+    j += 16;
+  }
+  for (; j < in.padded; j += 16) store(x + j, zero);
+  return join_max(largest);
+}
+
+SHORTHAND_INLINE void round_row(const float* w, int padded, float largest, uint8_t* weights) {
+  if (!(largest > 0)) {  // every value is zero
+    __builtin_memset(weights, 0, static_cast<size_t>(padded));
+    return;
+  }
+  const F32x16 levels = splat(kLevels / largest);
+  for (int j = 0; j < padded; j += 64) {
+    store_weights(weights + j, to_int(mul(load(w + j), levels)), to_int(mul(load(w + j + 16), levels)),
+                  to_int(mul(load(w + j + 32), levels)), to_int(mul(load(w + j + 48), levels)));
+  }
+}
+
+// Pass by pass over all rows: what a row waits for, its largest score and its largest weight, is then long known.
+static void weigh_int8_body(const WeighInt8& arguments, RowState* states, uint8_t* weights, BlockFactors* factors) {
+  const WeighInt8 in = arguments;  // a copy: what is stored below cannot change it
+  float m[kMaxBlockRows], largest[kMaxBlockRows];
+  const auto row = [&in](int r) { return in.sums + r * in.padded; };
+  const auto floats = [&row](int r) { return reinterpret_cast<float*>(row(r)); };
+  for (int r = 0; r < in.rows; ++r) m[r] = score_row(in, in.keys[r], row(r), floats(r));
+  for (int r = 0; r < in.rows; ++r) {
+    if (in.keys[r] <= 0) {
+      largest[r] = 0, factors[r] = {1, 0};
+      continue;
+    }
+    F32x16 total = splat(0.0f);
+    const float c = in.query_scales[r];
+    largest[r] = weigh_row(in, in.keys[r], m[r], c, floats(r), total);
+
+    RowState& state = states[r];
+    const float rise = (m[r] - state.largest) * c;
+    const F32x16 fade = exp2(splat(-__builtin_fabsf(rise))), one = splat(1.0f);
+    const F32x16 keep = rise > 0 ? fade : one, more = rise > 0 ? one : fade;
+    store(state.total, fma(load(state.total), keep, mul(total, more)));
+    state.largest = state.largest < m[r] ? m[r] : state.largest;
+    factors[r] = {first_lane(keep), first_lane(more)};
+  }
+  for (int r = 0; r < in.rows; ++r) {
+    round_row(floats(r), in.padded, largest[r], weights + r * in.padded);
+    factors[r].add = largest[r] > 0 ? largest[r] / kLevels * factors[r].add : 0.0f;
+  }
+}
+
+static void add_block_body(const int32_t* sums, const BlockFactors* factors, int rows, float* acc) {
   for (int r = 0; r < rows; ++r) {
-    const F32x16 scale = splat(scales[r * kMaxKeyBlocks]);
+    const F32x16 keep = splat(factors[r].keep), more = splat(factors[r].add);
     for (int i = 0; i < kHeadDim; i += 16, sums += 16, acc += 16)
-      store(acc, fma(to_float(load_int(sums)), scale, load(acc)));
+      store(acc, fma(to_float(load_int(sums)), more, mul(load(acc), keep)));
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The numbers that define exp, log10 and GELU in float32, once for the scalar form and for every vector form.
+// The numbers that define exp, 2^x, log10 and GELU in float32, once for the scalar form and for every vector form.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,13 @@ inline constexpr float kLog2E = 1.44269504f;
 inline constexpr float kLn2High = 0.693359375f;  // 9 bits: n * kLn2High is exact
 inline constexpr float kLn2Low = -2.12194440e-4f;
 inline constexpr float kExpQ[5] = {0.49999994f, 0.16666521f, 0.041668389f, 0.0083687454f, 0.0013814538f};
+
+// 2^x, x <= 0, where a result of 8 bits follows: n = round(x), r = x - n, 2^x = 2^n p(r). p has degree 3 and minimises
+// the largest relative error on |r| <= 1/2: 7.5e-5. x + kToInteger has n in its low bits. Below kExp2Lowest x counts as
+// that, which is nothing beside the 1 that every sum of such weights contains, and keeps products from being denormal.
+inline constexpr float kExp2Lowest = -100.0f;
+inline constexpr float kToInteger = 12582912.0f;  // 1.5 * 2^23
+inline constexpr float kExp2P[4] = {0.99992806f, 0.69326097f, 0.24261113f, 0.05517167f};
 
 // gelu(x) = max(x, 0) - g(min(|x|, 5.5)), g(a) = a (1 - Phi(a)), exact-erf GELU: what is subtracted is a small bump, so
 // that the far negative side, where activations of a deep network lie, loses nothing. g: Chebyshev fit of degree 16 in

@@ -68,6 +68,7 @@ SHORTHAND_INLINE __m256 scale_by_power_half(__m256 a, __m256 n) {
 SHORTHAND_INLINE F32x16 scale_by_power(F32x16 a, F32x16 n) {
   return {scale_by_power_half(a.lo, n.lo), scale_by_power_half(a.hi, n.hi)};
 }
+SHORTHAND_INLINE float first_lane(F32x16 a) { return _mm_cvtss_f32(_mm256_castps256_ps128(a.lo)); }
 SHORTHAND_INLINE float join_sum(F32x16 a) {
   const __m256 h8 = _mm256_add_ps(a.lo, a.hi);
   const __m128 h4 = _mm_add_ps(_mm256_castps256_ps128(h8), _mm256_extractf128_ps(h8, 1));
@@ -93,6 +94,10 @@ SHORTHAND_INLINE I32x16 add(I32x16 a, I32x16 b) { return {_mm256_add_epi32(a.lo,
 SHORTHAND_INLINE I32x16 splat_int(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
 SHORTHAND_INLINE I32x16 and_bits(I32x16 a, I32x16 b) {
   return {_mm256_and_si256(a.lo, b.lo), _mm256_and_si256(a.hi, b.hi)};
+}
+template <int n>
+SHORTHAND_INLINE I32x16 shift_left(I32x16 a) {
+  return {_mm256_slli_epi32(a.lo, n), _mm256_slli_epi32(a.hi, n)};
 }
 template <int n>
 SHORTHAND_INLINE I32x16 shift_right(I32x16 a) {

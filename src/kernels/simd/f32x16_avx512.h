@@ -43,6 +43,7 @@ SHORTHAND_INLINE F32x16 scale_by_power(F32x16 a, F32x16 n) {
   return {
       _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a.v), _mm512_slli_epi32(_mm512_cvtps_epi32(n.v), 23)))};
 }
+SHORTHAND_INLINE float first_lane(F32x16 a) { return _mm512_cvtss_f32(a.v); }
 SHORTHAND_INLINE float join_sum(F32x16 a) {
   const __m256 h8 = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
   const __m128 h4 = _mm_add_ps(_mm256_castps256_ps128(h8), _mm256_extractf128_ps(h8, 1));
@@ -59,6 +60,10 @@ SHORTHAND_INLINE I32x16 sub(I32x16 a, I32x16 b) { return {_mm512_sub_epi32(a.v, 
 SHORTHAND_INLINE I32x16 add(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
 SHORTHAND_INLINE I32x16 splat_int(int32_t x) { return {_mm512_set1_epi32(x)}; }
 SHORTHAND_INLINE I32x16 and_bits(I32x16 a, I32x16 b) { return {_mm512_and_si512(a.v, b.v)}; }
+template <int n>
+SHORTHAND_INLINE I32x16 shift_left(I32x16 a) {
+  return {_mm512_slli_epi32(a.v, n)};
+}
 template <int n>
 SHORTHAND_INLINE I32x16 shift_right(I32x16 a) {
   return {_mm512_srli_epi32(a.v, n)};

@@ -28,6 +28,14 @@ inline float exp_scalar(float x) {
   return std::bit_cast<float>(std::bit_cast<uint32_t>(mantissa) + (static_cast<uint32_t>(static_cast<int>(n)) << 23));
 }
 
+// 2^x for x <= 0, within 7.5e-5 of it; 2^kExp2Lowest for NaN and below.
+inline float exp2_scalar(float x) {
+  const float t = x > kExp2Lowest ? x : kExp2Lowest, shifted = t + kToInteger, r = t - (shifted - kToInteger);
+  float p = kExp2P[3];
+  for (int i = 2; i >= 0; --i) p = std::fma(p, r, kExp2P[i]);
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(p) + (std::bit_cast<uint32_t>(shifted) << 23));
+}
+
 // log10(x) for x in [2^-126, inf).
 inline float log10_scalar(float x) {
   const uint32_t above = std::bit_cast<uint32_t>(x) + (0x3f800000u - kRootHalfBits);

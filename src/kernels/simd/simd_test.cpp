@@ -52,6 +52,20 @@ TEST(ExpTest, EndsInZero) {
   EXPECT_EQ(exp_scalar(kNan), 0.0f);
 }
 
+TEST(Exp2Test, IsWithinWhatWeightsOfEightBitsWant) {
+  double worst = 0;
+  for (float x : negatives_down_to(-100.0f, 601)) {
+    const double want = std::exp2(static_cast<double>(x));
+    worst = std::max(worst, std::fabs(static_cast<double>(exp2_scalar(x)) - want) / want);
+  }
+  EXPECT_LE(worst, 7.51e-5);
+  EXPECT_GE(worst, 7e-5);  // or the bound says too little
+}
+
+TEST(Exp2Test, EndsAtItsLowest) {
+  for (float x : {-3e38f, -kInfinity, kNan, -100.5f}) EXPECT_EQ(exp2_scalar(x), exp2_scalar(-100.0f));
+}
+
 std::vector<float> gelu_arguments() {
   std::vector<float> x = {0.0f, -0.0f, 5.5f, -5.5f, kInfinity, -kInfinity, kNan, 3e38f, -3e38f, 1e-45f, -1e-45f};
   for (int i = -12 * 65536; i <= 12 * 65536; ++i) x.push_back(static_cast<float>(i) / 65536.0f);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// exp, log10 and GELU over F32x16: scalar_math.h, sixteen at a time. Included after f32x16_<isa>.h, inside its region
-// and namespace.
+// exp, 2^x, log10 and GELU over F32x16: scalar_math.h, sixteen at a time. Included after f32x16_<isa>.h, inside its
+// region and namespace.
 
 // exp(x) for x <= 0
 SHORTHAND_INLINE F32x16 exp(F32x16 x) {
@@ -13,6 +13,18 @@ SHORTHAND_INLINE F32x16 exp(F32x16 x) {
   q = fma(q, r, splat(simd::kExpQ[0]));
   const F32x16 mantissa = fma(fma(q, r, splat(1.0f)), r, splat(1.0f));
   return zero_unless_ge(scale_by_power(mantissa, n), x, splat(simd::kExpLowest));
+}
+
+// 2^x for x <= 0, within 7.5e-5 of it
+SHORTHAND_INLINE F32x16 exp2(F32x16 x) {
+  const F32x16 t = max(x, splat(simd::kExp2Lowest));
+  const F32x16 shifted = add(t, splat(simd::kToInteger));
+  const F32x16 r = sub(t, sub(shifted, splat(simd::kToInteger)));
+  F32x16 p = splat(simd::kExp2P[3]);
+  p = fma(p, r, splat(simd::kExp2P[2]));
+  p = fma(p, r, splat(simd::kExp2P[1]));
+  p = fma(p, r, splat(simd::kExp2P[0]));
+  return from_bits(add(bits_of(p), shift_left<23>(bits_of(shifted))));
 }
 
 // log10(x) for x in [2^-126, inf)
