@@ -119,8 +119,7 @@ Result<BuiltDesign> layers(const Device& device, const DesignRequest& request, i
   BuiltDesign built;
   built.design = SHORTHAND_TRY(encoder_design(device, shape, {request.buffers}));
   built.operations = encoder_work(shape);
-  built.shape = fmt::format("{} layer{} of {}, {} heads, {} positions, {} mels", count, count == 1 ? "" : "s", m.width,
-                            m.heads, m.positions, m.mels);
+  built.shape = to_text(shape);
   return built;
 }
 Result<BuiltDesign> encoder(const Device& device, const DesignRequest& r) { return layers(device, r, r.model.layers); }
