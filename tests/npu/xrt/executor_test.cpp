@@ -24,9 +24,12 @@ class ExecutorTest : public ::testing::TestWithParam<const char*> {
   std::vector<float> encode(Executor& executor, std::span<const float> mel, int set) {
     const std::span<std::byte> state = executor.buffer(set, kEncoderState);
     EXPECT_TRUE(write_window(encoder_.prepared, mel, state).ok());
-    EXPECT_TRUE(executor.start(set).ok());
+    const Result<void> started = executor.start(set);
+    EXPECT_TRUE(started.ok()) << started.error().message;
+    if (!started.ok()) return {};
     const Result<RunReport> report = executor.wait(set);
     EXPECT_TRUE(report.ok()) << report.error().message;
+    if (!report.ok()) return {};
     EXPECT_EQ(report->array_us > 0, executor.simulated());
     std::vector<float> out(encoder_.prepared.positions.size());
     read_window(encoder_.prepared, state, out);
