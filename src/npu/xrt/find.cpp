@@ -74,7 +74,8 @@ Result<std::shared_ptr<const Plugin>> Plugin::find() {
 Result<std::shared_ptr<const Plugin>> Plugin::load(const fs::path& path) {
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return not_found(fmt::format("no XRT plugin at {}", path.string()));
-  void* const handle = dlopen(fs::absolute(path).c_str(), RTLD_NOW | RTLD_LOCAL);
+  // Never unloaded: XRT has threads and objects of its own that live until the program ends.
+  void* const handle = dlopen(fs::absolute(path).c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (handle == nullptr) {
     const char* why = dlerror();
     return unsupported(fmt::format("the XRT plugin does not load: {}; is XRT's lib directory in LD_LIBRARY_PATH?",
