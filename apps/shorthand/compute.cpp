@@ -23,24 +23,18 @@ Result<Isa> resolve_isa(const std::string& name) {
   return isa;
 }
 
-// The simulated array that `device` names; empty for the CPU, which is what "auto" chooses until a device has been
-// proven.
+// Compute::array of `device`: empty for the CPU, which is what "auto" chooses until a device has been proven.
 Result<std::string> resolve_device(const std::string& device) {
   if (device == "cpu" || device == "auto") return std::string();
   if (device == "npu-sim" || device == "npu-sim:npu1") return std::string("npu1");
   if (device == "npu-sim:npu2") return std::string("npu2");
   if (device == "npu") {
-    constexpr const char* kNode = "/dev/accel/accel0";
-    if (!std::filesystem::exists(kNode)) {
-      return unsupported(
-          fmt::format("--device npu: no AMD NPU found (no {}). `shorthand devices` shows what this machine has; "
-                      "--device cpu runs now, npu-sim simulates one",
-                      kNode));
-    }
+    const NpuPresence npu = look_for_npu();
+    if (npu.usable) return std::string("npu");
     return unsupported(
-        fmt::format("--device npu: there is a device at {}, but this build has no XRT plugin to drive it; --device cpu "
-                    "runs now, npu-sim simulates one",
-                    kNode));
+        fmt::format("--device npu: {}. `shorthand devices` shows what this machine has; --device cpu runs now, npu-sim "
+                    "simulates one",
+                    npu.what));
   }
   return usage_error(
       fmt::format("unknown device '{}'; give auto, cpu, npu, npu-sim, npu-sim:npu1 or npu-sim:npu2", device));
@@ -54,7 +48,11 @@ void add_compute_options(CLI::App& command, ComputeOptions& o) {
                   "Model: a file, a directory, or the name of an installed one [the built-in model]")
       ->envname("SHORTHAND_MODEL")
       ->type_name("MODEL");
-  command.add_option("--device", o.device, "auto, cpu, npu, npu-sim[:npu1|:npu2]")
+  command
+      .add_option(
+          "--device", o.device,
+          "auto, cpu, npu-sim[:npu1|:npu2], or npu, which wants what `shorthand npu build encoder` and make left in "
+          "$SHORTHAND_NPU_DIR or in $XDG_DATA_HOME/shorthand/npu/encoder-LAYERSxWIDTH-MELS")
       ->capture_default_str()
       ->type_name("DEVICE");
   command.add_option("--compute-type", o.compute_type, "auto (int8), int8, float32")

@@ -29,15 +29,17 @@ struct Compute {
   ThreadPool pool;
   std::shared_ptr<const Model> model;
   bool builtin = false;
-  std::string array;  // the simulated one that the encoder runs on; empty = the CPU
+  std::string
+      array;  // what the encoder runs on: a simulated one, "npu1" or "npu2", or "npu", this machine's; empty = the CPU
   double load_ms = 0;
 
   Compute(Kernels k, int threads) : kernels(k), pool(threads) {}
   Context context() { return {&kernels, &pool}; }
-  // Errors: a model that the array cannot hold.
+  bool simulated() const { return !array.empty() && array != "npu"; }
+  // Errors: a model that the array cannot hold; artefacts that are missing or are not this model's.
   Result<std::unique_ptr<Backend>> backend() {
     if (array.empty()) return make_cpu_backend(model->weights(), context());
-    return make_npu_sim_backend(model->weights(), array);
+    return simulated() ? make_npu_sim_backend(model->weights(), array) : make_npu_backend(model->weights());
   }
 };
 

@@ -2,11 +2,11 @@
 // shorthand devices: what this machine can run on, and why not the rest.
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/cpu.h"
 #include "cli.h"
+#include "engine/backend.h"
 #include "kernels/kernels.h"
 
 namespace shorthand::cli {
@@ -29,10 +29,7 @@ int show(const std::string& format) {
                              {"attention", variant_names(attention::variants())},
                              {"rowwise", variant_names(rowwise::variants())},
                              {"log_mel", variant_names(log_mel::variants())}};
-  // XDNA devices appear as accelerator nodes of the amdxdna driver.
-  const bool npu_node = std::filesystem::exists("/dev/accel/accel0");
-  const char* npu_why =
-      npu_node ? "an accelerator node is there, but this build has no NPU support" : "no /dev/accel/accel0";
+  const NpuPresence npu = look_for_npu();
 
   if (format == "json") {
     nlohmann::ordered_json out;
@@ -40,7 +37,7 @@ int show(const std::string& format) {
     for (Isa isa : kAllIsas)
       out["isas"].push_back({{"name", isa_name(isa)}, {"built_in", true}, {"usable", isa_supported(isa)}});
     for (const Family& f : families) out["kernels"][f.name] = f.variants;
-    out["npu"] = {{"present", npu_node}, {"usable", false}, {"why", npu_why}};
+    out["npu"] = {{"present", npu.present}, {"usable", npu.usable}, {npu.usable ? "what" : "why", npu.what}};
     fmt::print("{}\n", out.dump(2));
     return kDone;
   }
@@ -51,7 +48,7 @@ int show(const std::string& format) {
                : isa_supported(isa) ? "usable"
                                     : "not on this machine");
   }
-  fmt::print("npu    {}\n", npu_why);
+  fmt::print("npu    {}{}\n", npu.usable ? "usable with a model's artefacts: " : "not usable: ", npu.what);
   fmt::print("kernels\n");
   for (const Family& f : families) fmt::print("  {:<11}{}\n", f.name, f.variants);
   return kDone;

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli.h"
+#include "engine/backend.h"
 #include "model/checkpoint.h"
 #include "model/native.h"
 #include "model/random.h"
@@ -253,9 +254,12 @@ Result<void> build(const Arguments& a) {
   fs::create_directories(folder, error);
   if (error) return io_error(fmt::format("{}: cannot make the folder: {}", folder.string(), error.message()));
   const fs::path mlir = folder / (c.built.design.name + ".mlir"), steps = folder / "Makefile";
+  const fs::path description = folder / (c.built.design.name + ".txt");
   SHORTHAND_TRY(write_file(mlir, text));
+  SHORTHAND_TRY(
+      write_file(description, npu::to_text(describe_artefacts(c.built.design, c.device, c.built.shape, text))));
   SHORTHAND_TRY(write_file(steps, npu::build_steps(c.built.design, c.device, SHORTHAND_SOURCE_DIR "/src")));
-  return write_stdout(fmt::format("{}\n{}\n", mlir.string(), steps.string()));
+  return write_stdout(fmt::format("{}\n{}\n{}\n", mlir.string(), description.string(), steps.string()));
 }
 
 Result<void> insts(const Arguments& a) {
@@ -359,6 +363,9 @@ void add_npu(CLI::App& app, int& status) {
                          "  shorthand npu trace gemm -o gemm.json          for https://ui.perfetto.dev\n"
                          "  shorthand npu ladder --clock-ghz 1.0           what each step is worth by itself\n"
                          "  shorthand npu build gemm -o gemm               MLIR-AIE text and a Makefile\n"
+                         "  shorthand npu build encoder -m base.en -o DIR && make -C DIR\n"
+                         "                                                 what SHORTHAND_NPU_DIR=DIR shorthand\n"
+                         "                                                 transcribe --device npu runs\n"
                          "Every figure is a simulation; no device is used.\n");
   npu->require_subcommand(1);
 

@@ -243,7 +243,7 @@ int run(const Arguments& a) {
 
   auto backend = (*compute)->backend();
   if (!backend) return complain(backend.error()), status_of(backend.error());
-  if (!(*compute)->array.empty() && !a.quiet) {
+  if ((*compute)->simulated() && !a.quiet) {
     fmt::print(stderr,
                "shorthand: the encoder runs on a simulated {} array, not on a device: seconds to minutes a window\n",
                (*compute)->array);

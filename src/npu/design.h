@@ -116,6 +116,7 @@ struct Worker {
 struct HostBuffer {
   std::string name;
   int64_t bytes = 0;
+  bool operator==(const HostBuffer&) const = default;
 };
 
 // One instruction group of the runtime sequence.

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -128,6 +130,7 @@ TEST(Npu, BuildWritesTheTextAndItsSteps) {
   EXPECT_EQ(ran.status, 0) << ran.err;
   EXPECT_THAT(testing::contents(folder / "g/gemm.mlir"), HasSubstr("aie.device(npu2_2col) @gemm"));
   EXPECT_THAT(testing::contents(folder / "g/Makefile"), HasSubstr("aiecc --no-xchesscc"));
+  EXPECT_THAT(testing::contents(folder / "g/gemm.txt"), HasSubstr("device npu2_2col\n"));
 }
 
 TEST(Npu, InstsWritesTheControllersWords) {
@@ -141,6 +144,101 @@ TEST(Npu, InstsWritesTheControllersWords) {
   uint32_t size = 0;
   std::memcpy(&size, bytes.data() + 12, 4);
   EXPECT_EQ(size, bytes.size());
+}
+
+const char* const kSpeech = SHORTHAND_REPO_DIR "/tests/data/speech/short-02.flac";
+const char* const kBuiltin = SHORTHAND_REPO_DIR "/models/builtin/builtin-ggml-f16.bin";
+// A node that opens, and the plugin whose array is the simulator.
+const std::map<std::string, std::string> kDevice = {{"SHORTHAND_NPU_NODE", "/dev/null"},
+                                                    {"SHORTHAND_NPU_PLUGIN", SHORTHAND_TEST_PLUGIN}};
+
+Ran transcribe(const std::string& device, std::map<std::string, std::string> environment) {
+  testing::RunOptions options;
+  options.environment = std::move(environment);
+  return testing::run_shorthand({"transcribe", "-q", "--stats", "-", "--device", device, kSpeech}, options);
+}
+
+// What the Makefile leaves of a design, but for the compiler's work.
+void make_artefacts(const std::filesystem::path& folder, const std::string& model, const std::string& xclbin) {
+  const Ran built = npu({"build", "encoder", "-m", model, "-o", folder.string()});
+  ASSERT_EQ(built.status, 0) << built.err;
+  ASSERT_EQ(npu({"insts", "encoder", "-m", model, "-o", (folder / "insts.bin").string()}).status, 0);
+  std::ofstream(folder / "final.xclbin") << xclbin;
+  std::filesystem::rename(folder / "encoder.txt", folder / "artefacts.txt");
+}
+
+TEST(DeviceNpu, SaysWhatIsMissingAndWhatToDo) {
+  const testing::TemporaryFolder folder;
+  make_artefacts(folder / "tiny", "tiny", "xclbin2");
+  const auto with = [](const char* name, const std::string& value) {
+    std::map<std::string, std::string> environment = kDevice;
+    environment[name] = value;
+    return environment;
+  };
+  struct Case {
+    std::map<std::string, std::string> environment;
+    std::string message;
+  };
+  const Case cases[] = {
+      {with("SHORTHAND_NPU_NODE", "/dev/accel/accel99"),
+       "shorthand: --device npu: no AMD NPU found (no /dev/accel/accel99). `shorthand devices` shows"},
+      {with("SHORTHAND_NPU_PLUGIN", "/none.so"),
+       "shorthand: --device npu: there is one at /dev/null, but no XRT plugin at /none.so. `shorthand devices` shows"},
+      {with("SHORTHAND_NPU_PLUGIN", SHORTHAND_TEST_OLD_PLUGIN), "a plugin of version 2, this program speaks version 1"},
+      {with("SHORTHAND_NPU_DIR", (folder / "none").string()),
+       "shorthand: --device npu: " + (folder / "none").string() + ": no artefacts for the array are there; build them"},
+      {with("XDG_DATA_HOME", folder.path().string()),
+       (folder / "shorthand/npu/encoder-4x192-80").string() + ": no artefacts for the array are there"},
+      {with("SHORTHAND_NPU_DIR", (folder / "tiny").string()),
+       "artefacts for 4 layers of 384, 6 heads, 1500 positions, 80 mels; this model has 4 layers of 192"},
+  };
+  for (const Case& c : cases) {
+    const Ran ran = transcribe("npu", c.environment);
+    EXPECT_EQ(ran.status, 1);
+    EXPECT_EQ(ran.out, "");
+    EXPECT_THAT(ran.err, StartsWith("shorthand: --device npu: "));
+    EXPECT_THAT(ran.err, HasSubstr(c.message));
+    EXPECT_EQ(std::count(ran.err.begin(), ran.err.end(), '\n'), 1) << ran.err;
+  }
+}
+
+TEST(DeviceNpu, TranscribesWhatTheSimulatorDoes) {
+  const testing::TemporaryFolder folder;
+  make_artefacts(folder / "a", kBuiltin, "xclbin2 MLIR_AIE npu1 80 1500 192 3 4 2");
+  std::map<std::string, std::string> environment = kDevice;
+  environment["SHORTHAND_NPU_DIR"] = (folder / "a").string();
+  const Ran device = transcribe("npu", environment), simulated = transcribe("npu-sim", {});
+  EXPECT_EQ(device.status, 0) << device.err;
+  EXPECT_EQ(simulated.status, 0) << simulated.err;
+  EXPECT_NE(device.out, "");
+  EXPECT_EQ(device.out, simulated.out);
+  const Json encode = Json::parse(device.err)["stages"]["encode"];
+  EXPECT_EQ(encode["device"], "npu:npu1");
+  EXPECT_EQ(encode["simulated"], false);
+  EXPECT_FALSE(encode.contains("array_ms"));
+  environment["SHORTHAND_TEST_NPU"] = "timeout";
+  const Ran hung = transcribe("npu", environment);
+  EXPECT_EQ(hung.status, 1);
+  EXPECT_EQ(hung.out, "");
+  EXPECT_THAT(hung.err, HasSubstr("the NPU: encoder did not end within 10 s"));
+}
+
+TEST(DeviceNpu, IsListedWithItsReason) {
+  const auto listed = [](const std::map<std::string, std::string>& environment) {
+    testing::RunOptions options;
+    options.environment = environment;
+    const Ran ran = testing::run_shorthand({"devices", "--format", "json"}, options);
+    return Json::parse(ran.out, nullptr, false)["npu"];
+  };
+  std::map<std::string, std::string> environment = kDevice;
+  EXPECT_EQ(listed(environment)["usable"], true);
+  environment["SHORTHAND_NPU_PLUGIN"] = "/none.so";
+  EXPECT_EQ(listed(environment)["present"], true);
+  EXPECT_EQ(listed(environment)["usable"], false);
+  EXPECT_THAT(listed(environment)["why"].get<std::string>(), HasSubstr("no XRT plugin at /none.so"));
+  environment["SHORTHAND_NPU_NODE"] = "/none";
+  EXPECT_EQ(listed(environment)["present"], false);
+  EXPECT_EQ(listed(environment)["why"], "no AMD NPU found (no /none)");
 }
 
 TEST(Npu, ErrorsAreOneLineWithAWayOut) {

@@ -17,11 +17,13 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "npu/design.h"
 #include "npu/device.h"
+#include "npu/executor.h"
 #include "npu/sim/simulate.h"
 
 namespace shorthand::npu {
@@ -69,6 +71,9 @@ constexpr int kStemOperations = 8, kLayerOperations = 10;  // in the order: stem
 constexpr int kAttentionOperation = 3;                     // of a layer's
 Result<std::vector<EncoderOperation>> encoder_operations(const Device& device, const EncoderShape& shape);
 
+// "6 layers of 512, 8 heads, 1500 positions, 80 mels".
+std::string to_text(const EncoderShape& shape);
+
 // Two a multiply-accumulate: the convolutions over three frames, a layer's six products and its attention.
 double encoder_work(const EncoderShape& shape);
 double attention_work(const EncoderShape& shape);  // of one layer's
@@ -80,6 +85,9 @@ Result<Design> encoder_design(const Device& device, const EncoderShape& shape, c
 // The contents of host buffer "weights". Refuses spans of the wrong length.
 Result<std::vector<std::byte>> pack_encoder(const Device& device, const EncoderShape& shape,
                                             const EncoderWeights& weights);
+
+// The design's host buffers.
+constexpr int kEncoderWeights = 0, kEncoderState = 1;
 
 struct EncoderRun {
   std::vector<float> output;  // [n_ctx, d], after the last LayerNorm
@@ -96,6 +104,18 @@ struct PreparedEncoder {
 };
 Result<PreparedEncoder> prepare_encoder(const Device& device, const EncoderShape& shape, const EncoderOptions& options,
                                         const EncoderWeights& weights);
+
+// The bytes of "state" that a window's host writes and reads.
+struct EncoderTransfers {
+  std::vector<HostRange> inputs, outputs;
+};
+EncoderTransfers encoder_transfers(const Device& device, const EncoderShape& shape);
+
+// `mel` float [2 n_ctx, n_mels], a row a frame, into the inputs of a state that was zeros or has seen a window, however
+// that ended. Refuses spans of the wrong length.
+Result<void> write_window(const PreparedEncoder& encoder, std::span<const float> mel, std::span<std::byte> state);
+// The outputs, after the launch, as [n_ctx, d].
+void read_window(const PreparedEncoder& encoder, std::span<const std::byte> state, std::span<float> output);
 
 // One window: `mel` float [2 n_ctx, n_mels], a row a frame. With SimOptions::timing_only it is not read, and output is
 // empty. `launches`: designs of the same shape, run one after the other instead of the whole; the report is the last

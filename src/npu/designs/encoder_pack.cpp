@@ -78,6 +78,11 @@ void lay_out_frames(const EncoderPlan& plan, std::span<const float> mel, std::by
 
 }  // namespace
 
+std::string to_text(const EncoderShape& s) {
+  return fmt::format("{} layer{} of {}, {} heads, {} positions, {} mels", s.layers, s.layers == 1 ? "" : "s", s.d,
+                     s.heads, s.n_ctx, s.n_mels);
+}
+
 Result<void> check_shape(const Device& device, const EncoderShape& s, const EncoderOptions& options) {
   if (s.d != s.heads * 64 || s.d < 64 || s.d > 1280 || s.layers < 1 || s.n_ctx < 1 || s.n_ctx > 4096 || s.n_mels < 1 ||
       s.n_mels > 256) {
@@ -198,38 +203,64 @@ static Result<SimReport> simulate_all(const PreparedEncoder& encoder, const SimO
   return sum;
 }
 
+// Calls copy(word of "state", element of [n_ctx, d], elements) for every run of x: rows of four lie one after the
+// other, cut where an object ends.
+template <class Copy>
+static void each_run(const EncoderPlan& plan, Copy copy) {
+  const int d = plan.shape.d;
+  for (int r = 0; r < plan.shape.n_ctx; ++r) {
+    const int block = r / 64, group = r % 64 / 4;
+    const int step = block / plan.rows * (16 / plan.columns) + group / plan.columns;
+    for (int c = 0; c < d;) {
+      const int word = r % 4 * d + c, n = std::min(d - c, kResultWords - word % kResultWords);
+      const int64_t to = plan.x_at(step, group % plan.columns, word / kResultWords, block % plan.rows);
+      copy(to + word % kResultWords, at(r) * at(d) + at(c), at(n));
+      c += n;
+    }
+  }
+}
+
+EncoderTransfers encoder_transfers(const Device& device, const EncoderShape& shape) {
+  const EncoderPlan plan(device, shape);
+  const HostRange x{kEncoderState, plan.x * 4, (plan.result - plan.x) * 4};
+  const int64_t frames = int64_t{3} * plan.blocks * plan.frames_slots * kResultWords;
+  return {{x, {kEncoderState, plan.frames * 4, frames * 4}}, {x}};
+}
+
+Result<void> write_window(const PreparedEncoder& encoder, std::span<const float> mel, std::span<std::byte> state) {
+  const EncoderShape& shape = encoder.shape;
+  const EncoderPlan plan(encoder.device, shape);
+  if (mel.size() != at(2 * shape.n_ctx) * at(shape.n_mels) || state.size() != at(plan.state_words) * 4) {
+    return usage_error(fmt::format("encoder: {} numbers of mel into {} bytes; {} frames of {} are wanted, and {} bytes",
+                                   mel.size(), state.size(), 2 * shape.n_ctx, shape.n_mels, plan.state_words * 4));
+  }
+  // What a window before this one left in the padding of x would be added to.
+  std::memset(state.data() + plan.x * 4, 0, at(plan.result - plan.x) * 4);
+  each_run(plan, [&](int64_t word, size_t i, size_t n) {
+    std::memcpy(state.data() + word * 4, &encoder.positions[i], n * 4);
+  });
+  lay_out_frames(plan, mel, state.data());
+  return {};
+}
+
+void read_window(const PreparedEncoder& encoder, std::span<const std::byte> state, std::span<float> output) {
+  const EncoderPlan plan(encoder.device, encoder.shape);
+  each_run(plan, [&](int64_t word, size_t i, size_t n) { std::memcpy(&output[i], state.data() + word * 4, n * 4); });
+}
+
 Result<EncoderRun> run_encoder(const PreparedEncoder& encoder, std::span<const float> mel, const SimOptions& sim,
                                std::span<const Design> launches) {
-  const EncoderShape& shape = encoder.shape;
   EncoderRun run;
   if (sim.timing_only) {
     run.report = SHORTHAND_TRY(simulate_all(encoder, sim, launches, {}));
     return run;
   }
-  const EncoderPlan plan(encoder.device, shape);
-  const int d = shape.d;
-  if (mel.size() != at(2 * shape.n_ctx) * at(shape.n_mels)) {
-    return usage_error(fmt::format("encoder: {} numbers of mel; {} frames of {} are wanted", mel.size(),
-                                   2 * shape.n_ctx, shape.n_mels));
-  }
-  std::vector<std::byte> weights = encoder.weights, state(at(plan.state_words) * 4);
-  auto each_row = [&](auto&& copy) {  // rows of four lie one after the other, cut where an object ends
-    for (int r = 0; r < shape.n_ctx; ++r) {
-      const int block = r / 64, group = r % 64 / 4;
-      const int step = block / plan.rows * (16 / plan.columns) + group / plan.columns;
-      for (int c = 0; c < d; ++c) {
-        const int word = r % 4 * d + c;
-        const int64_t to = plan.x_at(step, group % plan.columns, word / kResultWords, block % plan.rows);
-        copy(state.data() + (to + word % kResultWords) * 4, at(r) * at(d) + at(c));
-      }
-    }
-  };
-  each_row([&](std::byte* p, size_t i) { std::memcpy(p, &encoder.positions[i], 4); });
-  lay_out_frames(plan, mel, state.data());
+  std::vector<std::byte> weights = encoder.weights, state(at(encoder.design.host[kEncoderState].bytes));
+  SHORTHAND_TRY(write_window(encoder, mel, state));
   const std::span<std::byte> host[] = {weights, state};
   run.report = SHORTHAND_TRY(simulate_all(encoder, sim, launches, host));
   run.output.resize(encoder.positions.size());
-  each_row([&](const std::byte* p, size_t i) { std::memcpy(&run.output[i], p, 4); });
+  read_window(encoder, state, run.output);
   return run;
 }
 

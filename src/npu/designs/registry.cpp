@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "npu/check.h"
+#include "npu/designs/attention_chained.h"
 #include "npu/designs/encoder.h"
 #include "npu/designs/gemm_i8.h"
 #include "npu/designs/memcpy.h"
@@ -119,8 +120,7 @@ Result<BuiltDesign> layers(const Device& device, const DesignRequest& request, i
   BuiltDesign built;
   built.design = SHORTHAND_TRY(encoder_design(device, shape, {request.buffers}));
   built.operations = encoder_work(shape);
-  built.shape = fmt::format("{} layer{} of {}, {} heads, {} positions, {} mels", count, count == 1 ? "" : "s", m.width,
-                            m.heads, m.positions, m.mels);
+  built.shape = to_text(shape);
   return built;
 }
 Result<BuiltDesign> encoder(const Device& device, const DesignRequest& r) { return layers(device, r, r.model.layers); }
@@ -138,6 +138,16 @@ Result<BuiltDesign> attention(const Device& device, const DesignRequest& request
   return built;
 }
 
+Result<BuiltDesign> attention_chained(const Device& device, const DesignRequest& request) {
+  const EncoderSizes& m = request.model;
+  BuiltDesign built;
+  built.design = SHORTHAND_TRY(
+      chained_attention_design(device, {.positions = m.positions, .heads = m.heads, .depth = request.buffers}));
+  built.operations = attention_work({m.mels, m.positions, m.width, m.heads, 1});
+  built.shape = fmt::format("{} heads of 64, {} positions", m.heads, m.positions);
+  return built;
+}
+
 constexpr std::array kEntries = {
     DesignEntry{"gemm", "int8 product into int32 on the whole array: weights packed in tiles of 64", gemm},
     DesignEntry{"gemm-i8", "int8 product into int8: both in tiles, sums stay on the core and leave narrowed", gemm_i8},
@@ -150,6 +160,8 @@ constexpr std::array kEntries = {
     DesignEntry{"layer", "the same with one layer", layer},
     DesignEntry{"attention", "one layer's attention alone, as the encoder has it: scores never leave the cores",
                 attention},
+    DesignEntry{"attention-chained", "the same in three passes: scores to DDR, softmax, product with the values",
+                attention_chained},
     DesignEntry{"memcpy", "memory to memory through the memory tiles", copy},
 };
 

@@ -107,7 +107,7 @@ TEST(Registry, RefusesUnknownNames) {
   EXPECT_EQ(
       find_design("gem").error().message,
       "gem: no such design; known are gemm, gemm-i8, gemm-unpacked, gemm-32, gemm-16, gemm-stock, encoder, layer, "
-      "attention, memcpy");
+      "attention, attention-chained, memcpy");
 }
 
 }  // namespace

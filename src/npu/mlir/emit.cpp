@@ -213,7 +213,8 @@ std::string build_steps(const Design& design, const Device& device, const std::s
   std::set<std::string> objects;
   for (const KernelType& k : design.kernels) objects.insert(std::string(k.object));
   std::string out = fmt::format(
-      "# Builds {0}.mlir for {1}: final.xclbin and insts.bin. Wants mlir-aie (aiecc, bootgen, aie_api), Peano "
+      "# Builds {0}.mlir for {1}: final.xclbin and insts.bin, and artefacts.txt when both are there. Wants mlir-aie "
+      "(aiecc, bootgen, aie_api), Peano "
       "(llvm-aie)\n"
       "# and XRT's xclbinutil:  make PEANO_INSTALL_DIR=... MLIR_AIE_INSTALL_DIR=...\n"
       "SOURCES ?= {2}\n"
@@ -222,7 +223,10 @@ std::string build_steps(const Design& design, const Device& device, const std::s
       "FLAGS := -O2 -std=c++20 --target={3} -DNDEBUG -D__AIE_API_AIE_ADF_HPP__=1 -ffunction-sections \\\n"
       "  -Wno-parentheses -Wno-attributes -Wno-macro-redefined -Wno-empty-body \\\n"
       "  -I $(SOURCES) -I $(MLIR_AIE_INSTALL_DIR)/include\n\n"
+      "artefacts.txt: final.xclbin insts.bin {0}.txt\n"
+      "\tcp {0}.txt $@\n\n"
       "final.xclbin insts.bin &: {0}.mlir{4}\n"
+      "\trm -f artefacts.txt\n"
       "\taiecc --version\n"
       "\taiecc --no-xchesscc --no-xbridge --peano $(PEANO_INSTALL_DIR) --no-compile-host --aie-generate-xclbin \\\n"
       "\t  --xclbin-name=final.xclbin --aie-generate-npu-insts --npu-insts-name=insts.bin {0}.mlir\n",

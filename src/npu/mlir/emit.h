@@ -27,7 +27,8 @@ Result<std::string> emit_mlir(const Design& design, const Device& device, const 
 std::string device_name(const Device& device);
 
 // A Makefile that builds `design`.mlir, written beside it, and its kernels into final.xclbin and insts.bin with Peano
-// and aiecc; `sources` is the folder with the kernel families.
+// and aiecc, and then calls `design`.txt, what they were made from (xrt/artefacts.h), artefacts.txt; `sources` is the
+// folder with the kernel families.
 std::string build_steps(const Design& design, const Device& device, const std::string& sources);
 
 }  // namespace shorthand::npu

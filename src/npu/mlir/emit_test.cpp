@@ -350,6 +350,7 @@ TEST(BuildSteps, AreCompleteForEveryDesign) {
     const shorthand::testing::TemporaryFolder folder;
     const std::string text = emit(design);
     std::ofstream(folder / (design.name + ".mlir")) << text;
+    std::ofstream(folder / (design.name + ".txt")) << "description";
     std::ofstream(folder / "Makefile") << build_steps(design, kNpu1, SHORTHAND_REPO_DIR "/src");
     const std::string dir = (folder / ".").string(), log = (folder / "log").string();
     ASSERT_EQ(
@@ -364,6 +365,7 @@ TEST(BuildSteps, AreCompleteForEveryDesign) {
     EXPECT_EQ(count(log_text, "/aie2.cc -o "), objects.size());
     for (const std::string& o : objects) EXPECT_EQ(count(log_text, "/aie2.cc -o " + o), 1u) << o;
     EXPECT_EQ(count(log_text, "--npu-insts-name=insts.bin " + design.name + ".mlir"), 1u);
+    EXPECT_EQ(count(log_text, "cp " + design.name + ".txt artefacts.txt"), 1u);
   }
 }
 
