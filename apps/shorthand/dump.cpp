@@ -18,9 +18,11 @@ struct Arguments {
   std::string input, output_dir, forced_ids;
   ComputeOptions compute;
   int window = 0, greedy = 0;
+  bool skip_padding = false;
 };
 
-// The window's frames as they come out of the front end, silence included: [frames, n_mels].
+// The window's frames as they come out of the front end, silence included: [frames, n_mels]. Without its padding they
+// are what `transcribe --skip-padding` gives the encoder.
 Result<AlignedBuffer<float>> window_mel(Compute& compute, const Arguments& a) {
   const Config& c = compute.model->config();
   const LogMel log_mel(*compute.kernels.log_mel, compute.model->filter_bank());
@@ -30,9 +32,11 @@ Result<AlignedBuffer<float>> window_mel(Compute& compute, const Arguments& a) {
   const int frames = 2 * c.n_audio_ctx;
   if (a.window * frames > piece.frames())
     return usage_error(fmt::format("--window {}: {} ends before it", a.window, a.input));
-  AlignedBuffer<float> mel(static_cast<size_t>(frames) * static_cast<size_t>(c.n_mels));
+  const int sounding = std::min(frames, piece.frames() - a.window * frames);
+  const int heard = a.skip_padding ? heard_frames(sounding, frames) : frames;
+  AlignedBuffer<float> mel(static_cast<size_t>(heard) * static_cast<size_t>(c.n_mels));
   StageTimes times;
-  SHORTHAND_TRY(piece.window(a.window * frames, frames, mel.span(), times));
+  SHORTHAND_TRY(piece.window(a.window * frames, a.skip_padding ? sounding : frames, mel.span(), times));
   return mel;
 }
 
@@ -91,7 +95,8 @@ Result<void> dump(const Arguments& a) {
   std::filesystem::create_directories(folder, failure);
   if (failure) return io_error(fmt::format("{}: cannot make this folder: {}", a.output_dir, failure.message()));
   SHORTHAND_TRY(write_npy(folder / "mel.npy", transposed, {n_mels, frames}));
-  SHORTHAND_TRY(write_npy(folder / "encoder.npy", encoded.data.span(),
+  SHORTHAND_TRY(write_npy(folder / "encoder.npy",
+                          encoded.data.span().first(static_cast<size_t>(encoded.positions * encoded.width)),
                           {static_cast<size_t>(encoded.positions), static_cast<size_t>(encoded.width)}));
   SHORTHAND_TRY(write_npy(folder / "logits.npy", logits,
                           {logits.size() / static_cast<size_t>(c.n_vocab), static_cast<size_t>(c.n_vocab)}));
@@ -111,6 +116,7 @@ void add_dump(CLI::App& app, int& status) {
       ->capture_default_str();
   auto* greedy = command->add_option("--greedy", a->greedy, "Tokens to decode by bare arg-max over the text tokens")
                      ->check(CLI::Range(0, 4096));
+  command->add_flag("--skip-padding", a->skip_padding, "Encode the sound and two seconds behind it; CPU only");
   command->add_option("--forced-ids", a->forced_ids, "Tokens to decode instead: an .npy array of ids")
       ->excludes(greedy);
   add_compute_options(*command, a->compute);

@@ -61,6 +61,7 @@ void RunStats::add(const RunFacts& facts, double started_ms) {
   sum.fallbacks += facts.fallbacks;
   sum.batch_size = facts.batch_size;
   sum.layout = facts.layout;
+  sum.skip_padding = facts.skip_padding;
   sum.times.decode_audio_ms += facts.times.decode_audio_ms;
   sum.times.log_mel_ms += facts.times.log_mel_ms;
   sum.times.encode_ms += facts.times.encode_ms;
@@ -86,6 +87,7 @@ Result<void> write_stats(const std::string& target, const RunStats& stats, const
   out["threads"] = compute.pool.size();
   out["batch_size"] = sum.batch_size;
   out["layout"] = sum.layout == Layout::sequential ? "sequential" : sum.layout == Layout::pauses ? "pauses" : "fixed";
+  out["skip_padding"] = sum.skip_padding;
   out["audio_s"] = sum.audio_s;
   out["windows"] = sum.windows;
   out["tokens"] = sum.tokens;

@@ -38,6 +38,8 @@ class NpuBackend : public Backend {
       : executor_(std::move(executor)), encoder_(std::move(encoder)) {}
 
   Result<void> encode(std::span<const float> mel, EncoderOutput& out) override {
+    if (mel.size() != static_cast<size_t>(2 * encoder_.shape.n_ctx * encoder_.shape.n_mels))
+      return usage_error("the array encodes whole windows; leave --skip-padding out, or use --device cpu");
     const npu::TakenSet taken(*executor_, SHORTHAND_TRY(executor_->take()));
     const std::span<std::byte> state = executor_->buffer(taken.set(), npu::kEncoderState);
     SHORTHAND_TRY(npu::write_window(encoder_, mel, state));

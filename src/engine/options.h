@@ -30,6 +30,9 @@ struct TranscribeOptions {
   Task task = Task::transcribe;
   Layout layout = Layout::automatic;
   int batch_size = 0;  // pieces decoded together at the most; 0 = what suits the layout
+  // The encoder is not given what fills a short window up to 30 s: much faster, and words of which a model is unsure
+  // may change, since it was trained with the padding. CPU only.
+  bool skip_padding = false;
 
   std::string initial_prompt;
   bool carry_initial_prompt = false;

@@ -7,6 +7,11 @@
 
 namespace shorthand {
 
+int heard_frames(int sounding, int all) {
+  constexpr int kBehind = 200;
+  return std::min(all, (sounding + 1) / 2 * 2 + kBehind);
+}
+
 PieceMel::PieceMel(Recording& recording, const LogMel& log_mel, ThreadPool& pool, int64_t first, int64_t last)
     : recording_(recording), log_mel_(log_mel), pool_(pool), first_(first), last_(last) {}
 

@@ -19,6 +19,10 @@ struct StageTimes {
   double decode_audio_ms = 0, log_mel_ms = 0, encode_ms = 0, decode_text_ms = 0;
 };
 
+// Frames of a window of `all` that the encoder is given where padding is skipped: those with sound, and two seconds
+// behind them, in which a model hears that nothing follows. Even: the encoder takes them in pairs.
+int heard_frames(int sounding, int all);
+
 class PieceMel {
  public:
   // Samples [first, last) of the recording, as if they were a file of their own: reflected at the start, silent after

@@ -66,6 +66,7 @@ Result<Transcript> Transcriber::run(Recording& recording, const TranscribeOption
   run.plan = SHORTHAND_TRY(make_plan(recording, log_mel_, *context_.pool, builtin_, 2 * model_->config().n_audio_ctx,
                                      options, facts_.times));
   facts_.layout = run.plan.layout;
+  facts_.skip_padding = options.skip_padding;
   facts_.batch_size = run.plan.batch_size;
   facts_.audio_s = run.plan.audio_s;
 
@@ -149,9 +150,13 @@ Result<void> Transcriber::decode_lanes(Run& run) {
       lane.audio = -1;
       continue;
     }
-    SHORTHAND_TRY(lane.mel.window(window->seek, window->frames, mel_.span(), facts_.times));
+    const int all = 2 * model_->config().n_audio_ctx;
+    const int frames = run.options.skip_padding ? heard_frames(window->frames, all) : all;
+    const std::span<float> mel =
+        mel_.span().first(static_cast<size_t>(frames) * static_cast<size_t>(model_->config().n_mels));
+    SHORTHAND_TRY(lane.mel.window(window->seek, window->frames, mel, facts_.times));
     const Stopwatch encoding;
-    SHORTHAND_TRY(backend_->encode(mel_.span(), encoded_));
+    SHORTHAND_TRY(backend_->encode(mel, encoded_));
     facts_.times.encode_ms += encoding.elapsed_ms();
     const Stopwatch attending;
     decoder_->set_audio(lane.audio, encoded_);

@@ -21,6 +21,7 @@ struct RunFacts {
   int fallbacks = 0;  // windows that were decoded more than once
   int batch_size = 1;
   Layout layout = Layout::sequential;
+  bool skip_padding = false;
   double first_text_ms = 0;  // from the start of run() to the first segment
   StageTimes times;
   RanOn encoded_on, decoded_on;

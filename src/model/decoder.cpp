@@ -42,6 +42,7 @@ Decoder::Decoder(const Weights& weights, const Context& context, int max_audios,
       // At most two rows of a sequence want logits: the one at <|startoftranscript|> and the last of its prompt.
       logits_(2 * size(max_sequences) * size(weights.config.n_vocab)),
       shared_rows_(weights.type, kManyRows, 4 * width_) {
+  audio_positions_.assign(size(max_audios), weights.config.n_audio_ctx);
   runs_.reserve(kChunkRows);
   for (int t = 0; t < context.pool->size(); ++t) {
     threads_.push_back({RowBuffer(weights.type, kBlockRows, std::max(4 * width_, weights.config.n_audio_state)),
@@ -62,6 +63,7 @@ KeyValueCache Decoder::cross_cache(int audio, int layer) {
 
 void Decoder::set_audio(int audio, const EncoderOutput& output) {
   const Kernels& kernels = *context_.kernels;
+  audio_positions_[size(audio)] = output.positions;
   const int blocks = (output.positions + kBlockRows - 1) / kBlockRows;
   context_.pool->run(blocks, [&](int part, int t) {
     Thread& thread = threads_[size(t)];
@@ -193,7 +195,7 @@ void Decoder::attend_runs(bool cross, int layer, const float* q, size_t q_stride
     a.out = attended_.data() + size(run.first) * size(width_) + size(head) * attention::kHeadDim;
     a.out_stride = size(width_);
     a.rows = run.count;
-    a.keys = cross ? weights_.config.n_audio_ctx : run.position + run.count;
+    a.keys = cross ? audio_positions_[size(run.audio)] : run.position + run.count;
     a.causal = !cross;
     const KeyValueCache cache = cross ? cross_cache(run.audio, layer) : self_cache(run.sequence, layer);
     attend(*context_.kernels, weights_.type, cache, head, a, threads_[size(t)].attention);

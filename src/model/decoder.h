@@ -76,7 +76,8 @@ class Decoder : public TextDecoder {
   AlignedBuffer<std::byte> cross_memory_;           // [audios][layers] caches
   AlignedBuffer<float> x_, qkv_, attended_, wide_;  // [chunk, d], [chunk, 3 d], [chunk, d], [chunk, 4 d]
   AlignedBuffer<float> logits_;
-  RowBuffer shared_rows_;  // of products that threads share by columns
+  RowBuffer shared_rows_;             // of products that threads share by columns
+  std::vector<int> audio_positions_;  // of each audio: keys of its cross-attention
   std::vector<Run> runs_;
   std::vector<Thread> threads_;
 };

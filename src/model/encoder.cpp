@@ -50,13 +50,15 @@ Encoder::Encoder(const Weights& weights, const Context& context)
 }
 
 void Encoder::run(std::span<const float> mel, EncoderOutput& out) {
+  positions_ = static_cast<int>(mel.size()) / (2 * weights_.config.n_mels);
   assert(mel.size() == size(2 * positions_) * size(weights_.config.n_mels));
-  assert(out.positions == positions_ && out.width == width_);
+  assert(positions_ <= weights_.config.n_audio_ctx && out.width == width_);
+  out.positions = positions_;
   stem(mel);
   for (size_t layer = 0; layer < weights_.encoder.size(); ++layer) {
     keys_and_values(weights_.encoder[layer]);
     attend_and_transform(weights_.encoder[layer]);
-    if (after_layer) after_layer(static_cast<int>(layer), x_.span());
+    if (after_layer) after_layer(static_cast<int>(layer), x_.span().first(size(positions_) * size(width_)));
   }
   const Norm& ln = weights_.ln_post;
   for_blocks(*context_.pool, positions_, [&](int first, int rows, size_t) {
@@ -71,7 +73,9 @@ void Encoder::run(std::span<const float> mel, EncoderOutput& out) {
 void Encoder::stem(std::span<const float> mel) {
   const Kernels& kernels = *context_.kernels;
   const int n_mels = weights_.config.n_mels;
-  std::ranges::copy(mel, mel_.data() + n_mels);
+  // A longer window before this one left frames where the row behind the last is to be zeros.
+  std::fill_n(std::ranges::copy(mel, mel_.data() + n_mels).out, n_mels, 0.0f);
+  std::fill_n(stem_.data() + size(2 * positions_ + 1) * size(width_), width_, 0.0f);
   for_blocks(*context_.pool, 2 * positions_, [&](int first, int rows, size_t t) {
     const PreparedRows in =
         threads_[t].rows.prepare(kernels, mel_.data() + size(first) * size(n_mels), size(n_mels), rows, 3 * n_mels);

@@ -30,7 +30,8 @@ class Encoder {
   // `weights` and what `context` points to outlive the encoder.
   Encoder(const Weights& weights, const Context& context);
 
-  // mel: [2 * n_audio_ctx, n_mels], a row a frame. out must have been made for this model.
+  // mel: [2 * positions, n_mels], a row a frame, positions <= n_audio_ctx: the encoder hears what it is given, and of
+  // a window's padding only what is there. out must have been made for this model; it takes the positions.
   void run(std::span<const float> mel, EncoderOutput& out);
 
   // Called with the residual stream [positions, width] after each layer, where it is set: for those who measure.
@@ -50,7 +51,7 @@ class Encoder {
 
   const Weights& weights_;
   Context context_;
-  int width_, positions_;
+  int width_, positions_;       // of the window at hand
   AlignedBuffer<float> mel_;    // [1 + 2 positions + 1, n_mels], zero rows around
   AlignedBuffer<float> stem_;   // [1 + 2 positions + 1, d], likewise
   AlignedBuffer<float> x_;      // [positions, d]: the residual stream

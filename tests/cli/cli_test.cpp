@@ -183,6 +183,23 @@ TEST(TranscribeTest, ForcedTokensAreCounted) {
   EXPECT_EQ(s["tokens"], 74);
 }
 
+TEST(TranscribeTest, SkippedPaddingIsSaidAndRefusedByTheArray) {
+  const TemporaryFolder folder;
+  const std::string input = speech("short-03.flac").string(), stats = (folder / "stats.json").string();
+  for (const bool skip : {false, true}) {
+    std::vector<std::string> arguments = {"transcribe", input, "--stats", stats};
+    if (skip) arguments.push_back("--skip-padding");
+    const Ran ran = run_shorthand(arguments);
+    ASSERT_EQ(ran.status, 0) << ran.err;
+    EXPECT_NE(ran.out, "");
+    EXPECT_EQ(Json::parse(std::ifstream(stats))["skip_padding"], skip);
+  }
+  const Ran refused = run_shorthand({"transcribe", input, "--skip-padding", "--device", "npu-sim", "-q"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_EQ(refused.out, "");
+  EXPECT_NE(refused.err.find("whole windows"), std::string::npos) << refused.err;
+}
+
 TEST(TranscribeTest, AConfigurationFileSetsOptions) {
   const TemporaryFolder folder;
   std::ofstream(folder / "c.toml") << "[transcribe]\nformat = \"tsv\"\nquiet = true\n";

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <span>
 
+#include "support/models.h"
 #include "support/npy.h"
 #include "support/process.h"
 #include "support/shared_data.h"
@@ -149,6 +150,37 @@ TEST_F(BuiltinGoldenTest, Int8KeepsEveryGreedyTokenOverForcedText) {
               -20 * std::log10(encoder_loss), -20 * std::log10(logits_loss), same, static_cast<int>(want.shape[0]));
   EXPECT_LT(encoder_loss, 0.02);
   EXPECT_EQ(same, static_cast<int>(want.shape[0]));
+}
+
+// A window without its padding: the NumPy program with as many positions as there are frames for.
+TEST_F(BuiltinGoldenTest, SkippedPaddingIsAShorterWindow) {
+  if (!testing::python_with_numpy()) GTEST_SKIP() << "needs python3 with NumPy to run the network";
+  const TemporaryFolder here;
+  const std::string model = (testing::repository_dir() / "models/builtin/builtin-ggml-f16.bin").string();
+  const auto ran =
+      run_shorthand({"dump", data("speech/short-02.flac").string(), "-m", model, "-o", here.path().string(), "--greedy",
+                     "8", "--compute-type", "float32", "--skip-padding"});
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  const auto heard = read_npy<float>(here / "mel.npy"), encoded = read_npy<float>(here / "encoder.npy");
+  const auto frames = heard.shape[1];
+  ASSERT_LT(frames, 1000);
+  ASSERT_EQ(encoded.shape[0], frames / 2);
+
+  const std::string script =
+      "import sys; sys.path.insert(0, sys.argv[1]); import numpy as np, reference_whisper as r\n"
+      "w = r.Whisper(sys.argv[2]); mel = np.load(sys.argv[3] + '/mel.npy')\n"
+      "w.W['encoder.positional_embedding'] = w.W['encoder.positional_embedding'][:mel.shape[1] // 2]\n"
+      "np.save(sys.argv[3] + '/want_encoder.npy', w.encode(mel).astype(np.float32))\n"
+      "tokens = np.load(sys.argv[3] + '/tokens.npy')\n"
+      "rows = [w.decode([897, 898, 900, 904])[-1:]] + [w.decode([int(t)]) for t in tokens]\n"
+      "np.save(sys.argv[3] + '/want_logits.npy', np.concatenate(rows).astype(np.float32))\n";
+  const auto python =
+      testing::run_program({testing::python_with_numpy_program(), "-c", script,
+                            (testing::repository_dir() / "tests/reference").string(), model, here.path().string()});
+  ASSERT_EQ(python.status, 0) << python.err;
+  EXPECT_LT(relative_l2(encoded.values, read_npy<float>(here / "want_encoder.npy").values), 1e-4);
+  EXPECT_LT(relative_l2(read_npy<float>(here / "logits.npy").values, read_npy<float>(here / "want_logits.npy").values),
+            1e-4);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <random>
+#include <span>
 
 #include "audio/recording.h"
 #include "engine/builtin.h"
@@ -118,6 +119,37 @@ class TamperedBackend : public Backend {
   std::unique_ptr<Backend> real_;
   bool tamper_;
 };
+
+// A window shorter than the ones before it: what those left must not be heard.
+TEST_P(CacheTest, AShorterWindowIsAloneInTheEncoderAndTheDecoder) {
+  Loaded loaded(GetParam());
+  const Config& config = loaded.model->config();
+  const size_t n_mels = static_cast<size_t>(config.n_mels);
+  std::vector<float> mel(static_cast<size_t>(2 * config.n_audio_ctx) * n_mels);
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal(0, 0.5f);
+  for (float& v : mel) v = normal(random);
+  const std::span<const float> part = std::span(mel).first(2 * 333 * n_mels);
+  const std::vector<int> tokens = {897, 898, 900, 904, 1, 2, 3};
+
+  Encoder used(loaded.model->weights(), loaded.context()), fresh(loaded.model->weights(), loaded.context());
+  Decoder used_decoder(loaded.model->weights(), loaded.context(), 1, 1);
+  Decoder fresh_decoder(loaded.model->weights(), loaded.context(), 1, 1);
+  EncoderOutput out(config), want(config);
+  used.run(mel, out);
+  used_decoder.set_audio(0, out);
+  const std::vector<float> whole = logits_after(used_decoder, tokens, {7});
+  used.run(part, out);
+  fresh.run(part, want);
+  ASSERT_EQ(out.positions, 333);
+  const size_t size = 333 * static_cast<size_t>(config.n_audio_state);
+  EXPECT_TRUE(std::ranges::equal(out.data.span().first(size), want.data.span().first(size)));
+  used_decoder.set_audio(0, out);
+  fresh_decoder.set_audio(0, want);
+  const std::vector<float> got = logits_after(used_decoder, tokens, {7});
+  EXPECT_EQ(got, logits_after(fresh_decoder, tokens, {7}));
+  EXPECT_NE(got, whole);
+}
 
 TEST(BackendTest, TheDecoderUsesWhatTheBackendReturned) {
   std::string texts[2];

@@ -63,6 +63,16 @@ TEST_P(WordErrorRateTest, CutAtPausesAsTheProgramDoes) {
   EXPECT_LE(rates.at("long"), 0.15);
 }
 
+// --skip-padding may change words, and hardly make more of them wrong.
+TEST_P(WordErrorRateTest, WithoutPadding) {
+  TranscribeOptions options;
+  options.skip_padding = true;
+  const auto rates = measure(GetParam(), options);
+  EXPECT_LE(rates.at("short"), 0.21);
+  EXPECT_LE(rates.at("noisy"), 0.08);
+  EXPECT_LE(rates.at("long"), 0.16);
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, WordErrorRateTest, ::testing::Values(ComputeType::int8, ComputeType::float32),
                          [](const auto& test) { return std::string(compute_type_name(test.param)); });
 

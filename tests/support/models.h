@@ -14,11 +14,18 @@
 
 namespace shorthand::testing {
 
-inline bool python_with_numpy() {
-  static const bool there = std::system("/usr/bin/env python3 -c 'import numpy' 2>/dev/null") == 0 ||
-                            std::system("/usr/bin/python3 -c 'import numpy' 2>/dev/null") == 0;
-  return there;
+// A Python that has NumPy; empty where there is none.
+inline std::string python_with_numpy_program() {
+  static const std::string found = [] {
+    for (const char* python : {"python3", "/usr/bin/python3"}) {
+      const std::string trial = std::string("/usr/bin/env ") + python + " -c 'import numpy' 2>/dev/null";
+      if (std::system(trial.c_str()) == 0) return std::string(python);
+    }
+    return std::string();
+  }();
+  return found;
 }
+inline bool python_with_numpy() { return !python_with_numpy_program().empty(); }
 
 // The model that tools/make_random_model.py of the shared data writes with these arguments ("micro --seed 300 ...").
 // Tests run in several processes: one makes the file, the others wait for it. Empty where it cannot be made.
