@@ -9,6 +9,7 @@
 
 #include "cli.h"
 #include "engine/backend.h"
+#include "engine/builtin.h"
 #include "model/checkpoint.h"
 #include "model/native.h"
 #include "model/random.h"
@@ -50,6 +51,8 @@ Result<npu::EncoderSizes> sizes_of(const std::string& model) {
   const std::vector<std::string_view> sizes = random_sizes();
   if (std::find(sizes.begin(), sizes.end(), model) != sizes.end()) {
     c = SHORTHAND_TRY(random_config(model, 1));
+  } else if (model == kBuiltinName && !fs::exists(model)) {
+    c = SHORTHAND_TRY(parse_checkpoint(builtin_model_bytes(), kBuiltinName)).config;
   } else {
     const fs::path path = SHORTHAND_TRY(SHORTHAND_TRY(Store::of_user()).resolve(model));
     bool native = false;
@@ -324,7 +327,9 @@ Result<void> ladder(const Arguments& a) {
 
 void add_shape(CLI::App& command, Arguments& a) {
   command
-      .add_option("-m,--model", a.model, "Size (base, large-v3, ...) or file of a model that gives the shape [base]")
+      .add_option(
+          "-m,--model", a.model,
+          "Size (base, large-v3, ...), file or name of a model that gives the shape; builtin: the built-in one [base]")
       ->type_name("SIZE|FILE");
   command.add_option("--shape", a.shape, "Of a product: A [M, K] times B [K, N]")->type_name("MxKxN");
   command.add_option("--device", a.device, "npu1 (Phoenix, Hawk Point) or npu2 (Strix, Krackan)")

@@ -147,7 +147,6 @@ TEST(Npu, InstsWritesTheControllersWords) {
 }
 
 const char* const kSpeech = SHORTHAND_REPO_DIR "/tests/data/speech/short-02.flac";
-const char* const kBuiltin = SHORTHAND_REPO_DIR "/models/builtin/builtin-ggml-f16.bin";
 // A node that opens, and the plugin whose array is the simulator.
 const std::map<std::string, std::string> kDevice = {{"SHORTHAND_NPU_NODE", "/dev/null"},
                                                     {"SHORTHAND_NPU_PLUGIN", SHORTHAND_TEST_PLUGIN}};
@@ -204,7 +203,7 @@ TEST(DeviceNpu, SaysWhatIsMissingAndWhatToDo) {
 
 TEST(DeviceNpu, TranscribesWhatTheSimulatorDoes) {
   const testing::TemporaryFolder folder;
-  make_artefacts(folder / "a", kBuiltin, "xclbin2 MLIR_AIE npu1 80 1500 192 3 4 2");
+  make_artefacts(folder / "a", "builtin", "xclbin2 MLIR_AIE npu1 80 1500 192 3 4 2");
   std::map<std::string, std::string> environment = kDevice;
   environment["SHORTHAND_NPU_DIR"] = (folder / "a").string();
   const Ran device = transcribe("npu", environment), simulated = transcribe("npu-sim", {});

@@ -25,8 +25,8 @@ const char* environment(const char* name) {
 
 Error no_artefacts(const fs::path& folder, std::string_view what) {
   return not_found(
-      fmt::format("{}: {}; build them with `shorthand npu build encoder -m MODEL -o {}` and make "
-                  "(docs/npu.md, On hardware)",
+      fmt::format("{}: {}; build them with `shorthand npu build encoder -m MODEL -o {}` and make, or set "
+                  "SHORTHAND_NPU_DIR to where they lie (docs/npu.md, On hardware)",
                   folder.string(), what, folder.string()));
 }
 
