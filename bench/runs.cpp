@@ -52,6 +52,8 @@ std::string wav_header(uint32_t data_bytes) {
   return h;
 }
 
+std::string stats_path(const Bench& bench) { return (bench.options.work / "stats.json").string(); }
+
 }  // namespace
 
 Result<RandomModelFiles> make_random_model(Bench& bench, const std::string& size, bool with_q8_0) {
@@ -104,40 +106,43 @@ Result<std::string> make_recording(Bench& bench, double seconds) {
 }
 
 std::vector<std::string> command_of(Bench& bench, const EqualWork& work) {
-  return {bench.options.program,
-          "transcribe",
-          work.audio,
-          "-m",
-          work.model,
-          "-l",
-          "en",
-          "--vad",
-          "none",
-          "--without-timestamps",
-          "--no-fallback",
-          "--force-tokens",
-          std::to_string(kTokensAWindow),
-          "-b",
-          std::to_string(work.batch),
-          "-t",
-          std::to_string(work.threads),
-          "--isa",
-          std::string(isa_name(work.isa)),
-          "-q",
-          "--stats",
-          (bench.options.work / "stats.json").string()};
+  std::vector<std::string> command = {bench.options.program,
+                                      "transcribe",
+                                      work.audio,
+                                      "-m",
+                                      work.model,
+                                      "-l",
+                                      "en",
+                                      "--vad",
+                                      "none",
+                                      "--without-timestamps",
+                                      "--no-fallback",
+                                      "--force-tokens",
+                                      std::to_string(kTokensAWindow),
+                                      "-b",
+                                      std::to_string(work.batch),
+                                      "-t",
+                                      std::to_string(work.threads),
+                                      "--isa",
+                                      std::string(isa_name(work.isa)),
+                                      "-q",
+                                      "--stats",
+                                      stats_path(bench)};
+  if (work.skip_padding) command.emplace_back("--skip-padding");
+  return command;
 }
 
 Result<WholeRun> run_once(Bench& bench, const EqualWork& work) {
   const std::vector<std::string> command = command_of(bench, work);
+  const std::string stats_file = stats_path(bench);
   WholeRun run{SHORTHAND_TRY(run_child(command)), {}};
   if (run.finished.status != 0)
     return io_error(fmt::format("`{}` ended with {}: {}", fmt::join(command, " "), run.finished.status,
                                 last_line(run.finished.err)));
-  const std::string text = SHORTHAND_TRY(read_text_file(command.back(), size_t{1} << 20));
+  const std::string text = SHORTHAND_TRY(read_text_file(stats_file, size_t{1} << 20));
   run.stats = Json::parse(text, nullptr, false);
   if (run.stats.is_discarded() || !run.stats.contains("windows"))
-    return io_error(fmt::format("{}: not what --stats writes", command.back()));
+    return io_error(fmt::format("{}: not what --stats writes", stats_file));
   // A report travels; the folder of this machine says nothing.
   const auto without_folder = [](Json& path) { path = fs::path(path.get<std::string>()).filename().string(); };
   without_folder(run.stats["model"]["name"]);

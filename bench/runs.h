@@ -28,6 +28,7 @@ struct EqualWork {
   std::string model, audio;
   int threads = 1, batch = 1;
   Isa isa = Isa::scalar;
+  bool skip_padding = false;
 };
 std::vector<std::string> command_of(Bench& bench, const EqualWork& work);
 
