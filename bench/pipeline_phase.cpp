@@ -108,7 +108,8 @@ PhaseReport run_pipeline(Bench& bench) {
       fmt::format(
           "Random weights; every window of 30 s, a shorter one padded to it but where padding is said to be skipped, "
           "gives {} tokens. Total is the whole "
-          "process. Roof: operations at the int8 rate plus bytes at the rate of reading {} MiB, both measured "
+          "process, less the hashing of the model file that --stats asks for. Roof: operations at the int8 rate plus "
+          "bytes at the rate of reading {} MiB, both measured "
           "in this run with {} threads.",
           kTokensAWindow, kNearBytes >> 20, o.threads)};
   std::vector<std::string> sizes{o.model};

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "engine/builtin.h"
 #include "model/sha256.h"
@@ -78,7 +79,9 @@ Result<void> write_stats(const std::string& target, const RunStats& stats, const
   Json out;
   out["version"] = SHORTHAND_VERSION;
   out["commit"] = SHORTHAND_COMMIT;
+  const Stopwatch hashing;  // after the last byte of the results: no part of total_ms
   out["model"] = SHORTHAND_TRY(model_facts(compute, model_path));
+  out["model"]["hash_ms"] = hashing.elapsed_ms();
   out["compute_type"] = compute_type_name(compute.model->weights().type);
   out["stages"] = {{"decode_audio", stage(cpu, sum.times.decode_audio_ms)},
                    {"log_mel", stage(log_mel_on, sum.times.log_mel_ms)},
