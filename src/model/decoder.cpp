@@ -22,6 +22,14 @@ Epilogue from_row(Epilogue e, int row) {
 
 }  // namespace
 
+void TextDecoder::forward_sums(std::span<const DecoderRow> rows, std::span<const Selection> selections,
+                               std::span<LogitSums> sums) {
+  const std::span<float> logits = forward(rows);
+  const size_t n = size(n_vocab());
+  for (size_t r = 0; r < sums.size(); ++r)
+    sums[r] = sum_row(rowwise::variants().front(), logits.subspan(r * n, n), selections[r]);
+}
+
 Decoder::Decoder(const Weights& weights, const Context& context, int max_audios, int max_sequences)
     : weights_(weights),
       context_(context),
@@ -41,11 +49,13 @@ Decoder::Decoder(const Weights& weights, const Context& context, int max_audios,
       wide_(size(kChunkRows) * size(4 * width_)),
       // At most two rows of a sequence want logits: the one at <|startoftranscript|> and the last of its prompt.
       logits_(2 * size(max_sequences) * size(weights.config.n_vocab)),
+      block_sums_(size(logit_blocks(weights.config.n_vocab)) * kManyRows),
       shared_rows_(weights.type, kManyRows, 4 * width_) {
   runs_.reserve(kChunkRows);
   for (int t = 0; t < context.pool->size(); ++t) {
     threads_.push_back({RowBuffer(weights.type, kBlockRows, std::max(4 * width_, weights.config.n_audio_state)),
                         AlignedBuffer<float>(size(kBlockRows) * size(2 * width_)),
+                        AlignedBuffer<float>(size(kManyRows) * kLogitBlock),
                         {}});
   }
 }
@@ -84,15 +94,31 @@ std::span<float> Decoder::forward(std::span<const DecoderRow> rows) {
   float* logits = logits_.data();
   while (!rows.empty()) {
     const auto chunk = rows.first(std::min<size_t>(rows.size(), kChunkRows));
-    forward_chunk(chunk, logits);
-    logits += std::ranges::count_if(chunk, &DecoderRow::wants_logits) * static_cast<ptrdiff_t>(n_vocab());
+    const int wanted = forward_chunk(chunk);
+    Epilogue to_logits;
+    to_logits.c = logits;
+    to_logits.c_stride = size(n_vocab());
+    project(weights_.token_embedding, &weights_.ln, attended_.data(), size(width_), wanted, to_logits);
+    logits += size(wanted) * size(n_vocab());
     rows = rows.subspan(chunk.size());
   }
   return {logits_.data(), logits};
 }
 
-// The decoder, one step for all rows.
-void Decoder::forward_chunk(std::span<const DecoderRow> rows, float* logits) {
+void Decoder::forward_sums(std::span<const DecoderRow> rows, std::span<const Selection> selections,
+                           std::span<LogitSums> sums) {
+  while (!rows.empty()) {
+    const auto chunk = rows.first(std::min<size_t>(rows.size(), kChunkRows));
+    const size_t wanted = size(forward_chunk(chunk));
+    sum_logits(attended_.data(), selections.first(wanted), sums.first(wanted));
+    selections = selections.subspan(wanted);
+    sums = sums.subspan(wanted);
+    rows = rows.subspan(chunk.size());
+  }
+}
+
+// The decoder, one step for all rows. Those that want logits stand in attended_ then; returns how many.
+int Decoder::forward_chunk(std::span<const DecoderRow> rows) {
   const Kernels& kernels = *context_.kernels;
   const int m = static_cast<int>(rows.size());
   const size_t d = size(width_);
@@ -150,10 +176,38 @@ void Decoder::forward_chunk(std::span<const DecoderRow> rows, float* logits) {
   for (int r = 0; r < m; ++r) {
     if (rows[size(r)].wants_logits) std::copy_n(x_.data() + size(r) * d, d, attended_.data() + size(wanted++) * d);
   }
-  Epilogue to_logits;
-  to_logits.c = logits;
-  to_logits.c_stride = size(n_vocab());
-  project(weights_.token_embedding, &weights_.ln, attended_.data(), d, wanted, to_logits);
+  return wanted;
+}
+
+// The logits of rows x [sums, d], a block of the vocabulary at a time: summed while they are in the cache.
+void Decoder::sum_logits(const float* x, std::span<const Selection> selections, std::span<LogitSums> sums) {
+  const Kernels& kernels = *context_.kernels;
+  const int blocks = logit_blocks(n_vocab());
+  const int range = static_cast<int>(div_up(size(blocks), size(2 * context_.pool->size())));
+  while (!sums.empty()) {
+    const size_t m = std::min<size_t>(sums.size(), kManyRows);
+    const PreparedRows in = shared_rows_.normalise(kernels, weights_.ln, x, size(width_), static_cast<int>(m), width_);
+    context_.pool->run((blocks + range - 1) / range, [&](int part, int t) {
+      Epilogue e;
+      e.c = threads_[size(t)].logits.data();
+      e.c_stride = kLogitBlock;
+      for (int block = part * range; block < std::min(blocks, (part + 1) * range); ++block) {
+        const int first = block * kLogitBlock, n = std::min(kLogitBlock, n_vocab() - first);
+        linear(kernels, outputs(weights_.token_embedding, first, n), in, e);
+        for (size_t r = 0; r < m; ++r) {
+          block_sums_[size(block) * m + r] =
+              sum_block(*kernels.rowwise, {e.c + r * kLogitBlock, size(n)}, first, selections[r]);
+        }
+      }
+    });
+    for (size_t r = 0; r < m; ++r) {
+      sums[r] = block_sums_[r];
+      for (int block = 1; block < blocks; ++block) sums[r] = join(sums[r], block_sums_[size(block) * m + r]);
+    }
+    x += m * size(width_);
+    selections = selections.subspan(m);
+    sums = sums.subspan(m);
+  }
 }
 
 // e = epilogue(x . W^T), or of LayerNorm(x).

@@ -7,6 +7,7 @@
 
 #include "model/encoder.h"
 #include "model/layers.h"
+#include "model/logit_sums.h"
 #include "model/weights.h"
 
 namespace shorthand {
@@ -31,6 +32,10 @@ class TextDecoder {
   // Positions may be run again: what followed them is forgotten. Returns [rows that want logits, n_vocab], the caller's
   // to overwrite until the next call.
   virtual std::span<float> forward(std::span<const DecoderRow> rows) = 0;
+  // As forward(), for those who need the sums of the logits alone: of row i of those that want logits, over what
+  // selections[i] allows, into sums[i]. This is the meaning; a network need not hold a whole row for it.
+  virtual void forward_sums(std::span<const DecoderRow> rows, std::span<const Selection> selections,
+                            std::span<LogitSums> sums);
   // Makes the cache of `to` what that of `from` is.
   virtual void copy_sequence(int from, int to) = 0;
 };
@@ -48,12 +53,15 @@ class Decoder : public TextDecoder {
   int n_text_ctx() const override { return weights_.config.n_text_ctx; }
   int max_sequences() const override { return max_sequences_; }
   std::span<float> forward(std::span<const DecoderRow> rows) override;
+  void forward_sums(std::span<const DecoderRow> rows, std::span<const Selection> selections,
+                    std::span<LogitSums> sums) override;
   void copy_sequence(int from, int to) override;
 
  private:
   struct Thread {
     RowBuffer rows;
-    AlignedBuffer<float> wide;  // [block, 2 d]: keys and values of an audio
+    AlignedBuffer<float> wide;    // [block, 2 d]: keys and values of an audio
+    AlignedBuffer<float> logits;  // [many rows, kLogitBlock]
     attention::Scratch attention;
   };
   // Consecutive rows of one sequence.
@@ -61,7 +69,8 @@ class Decoder : public TextDecoder {
     int first, count, sequence, audio, position;
   };
 
-  void forward_chunk(std::span<const DecoderRow> rows, float* logits);
+  int forward_chunk(std::span<const DecoderRow> rows);
+  void sum_logits(const float* x, std::span<const Selection> selections, std::span<LogitSums> sums);
   void project(const Linear& layer, const Norm* norm, const float* x, size_t stride, int rows, const Epilogue& e);
   void attend_runs(bool cross, int layer, const float* q, size_t q_stride);
   KeyValueCache self_cache(int sequence, int layer);
@@ -76,7 +85,8 @@ class Decoder : public TextDecoder {
   AlignedBuffer<std::byte> cross_memory_;           // [audios][layers] caches
   AlignedBuffer<float> x_, qkv_, attended_, wide_;  // [chunk, d], [chunk, 3 d], [chunk, d], [chunk, 4 d]
   AlignedBuffer<float> logits_;
-  RowBuffer shared_rows_;  // of products that threads share by columns
+  AlignedBuffer<LogitSums> block_sums_;  // [blocks of the vocabulary, many rows]
+  RowBuffer shared_rows_;                // of products that threads share by columns
   std::vector<Run> runs_;
   std::vector<Thread> threads_;
 };

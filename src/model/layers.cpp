@@ -45,6 +45,28 @@ void linear(const Kernels& kernels, const Linear& layer, const PreparedRows& row
   }
 }
 
+void linear(const Kernels& kernels, const Linear& layer, const PreparedRows& rows, const Epilogue& e) {
+  linear(kernels, layer, rows, 0, panels(layer), e);
+}
+
+Linear outputs(const Linear& layer, int first, int n) {
+  assert(first % gemm_i8::kPanelColumns == 0 && first + n <= layer.out);
+  const size_t column = static_cast<size_t>(first);
+  Linear part = layer;
+  part.out = n;
+  if (layer.bias) part.bias += column;
+  if (layer.i8.panels) {
+    part.i8.panels += gemm_i8::panel_offset(first, 0, gemm_i8::padded_depth(layer.in));
+    part.i8.scales += column;
+    part.i8.bias_sums += column;
+    part.i8.n = n;
+  } else {
+    part.f32.panels += gemm_f32::panel_offset(first, 0, layer.in);
+    part.f32.n = n;
+  }
+  return part;
+}
+
 size_t KeyValueCache::bytes(ComputeType type, int heads, int capacity) {
   return type == ComputeType::int8 ? attention::int8_cache_bytes(heads, capacity)
                                    : attention::float_cache_bytes(heads, capacity);
