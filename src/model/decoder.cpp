@@ -49,11 +49,11 @@ Decoder::Decoder(const Weights& weights, const Context& context, int max_audios,
       wide_(size(kChunkRows) * size(4 * width_)),
       // At most two rows of a sequence want logits: the one at <|startoftranscript|> and the last of its prompt.
       logits_(2 * size(max_sequences) * size(weights.config.n_vocab)),
-      block_sums_(size(logit_blocks(weights.config.n_vocab)) * kManyRows),
-      shared_rows_(weights.type, kManyRows, 4 * width_) {
+      block_sums_(size(logit_blocks(weights.config.n_vocab)) * kManyRows) {
   runs_.reserve(kChunkRows);
+  wanted_.reserve(kChunkRows);
   for (int t = 0; t < context.pool->size(); ++t) {
-    threads_.push_back({RowBuffer(weights.type, kBlockRows, std::max(4 * width_, weights.config.n_audio_state)),
+    threads_.push_back({RowBuffer(weights.type, kManyRows, std::max(4 * width_, weights.config.n_audio_state)),
                         AlignedBuffer<float>(size(kBlockRows) * size(2 * width_)),
                         AlignedBuffer<float>(size(kManyRows) * kLogitBlock),
                         {}});
@@ -94,12 +94,12 @@ std::span<float> Decoder::forward(std::span<const DecoderRow> rows) {
   float* logits = logits_.data();
   while (!rows.empty()) {
     const auto chunk = rows.first(std::min<size_t>(rows.size(), kChunkRows));
-    const int wanted = forward_chunk(chunk);
-    Epilogue to_logits;
-    to_logits.c = logits;
-    to_logits.c_stride = size(n_vocab());
-    project(weights_.token_embedding, &weights_.ln, attended_.data(), size(width_), wanted, to_logits);
-    logits += size(wanted) * size(n_vocab());
+    plan(chunk);
+    context_.pool->together([&](Team& team) {
+      step(team, chunk);
+      write_logits(team, logits);
+    });
+    logits += wanted_.size() * size(n_vocab());
     rows = rows.subspan(chunk.size());
   }
   return {logits_.data(), logits};
@@ -109,22 +109,21 @@ void Decoder::forward_sums(std::span<const DecoderRow> rows, std::span<const Sel
                            std::span<LogitSums> sums) {
   while (!rows.empty()) {
     const auto chunk = rows.first(std::min<size_t>(rows.size(), kChunkRows));
-    const size_t wanted = size(forward_chunk(chunk));
-    sum_logits(attended_.data(), selections.first(wanted), sums.first(wanted));
-    selections = selections.subspan(wanted);
-    sums = sums.subspan(wanted);
+    plan(chunk);
+    context_.pool->together([&](Team& team) {
+      step(team, chunk);
+      sum_logits(team, selections, sums);
+    });
+    selections = selections.subspan(wanted_.size());
+    sums = sums.subspan(wanted_.size());
     rows = rows.subspan(chunk.size());
   }
 }
 
-// The decoder, one step for all rows. Those that want logits stand in attended_ then; returns how many.
-int Decoder::forward_chunk(std::span<const DecoderRow> rows) {
-  const Kernels& kernels = *context_.kernels;
-  const int m = static_cast<int>(rows.size());
-  const size_t d = size(width_);
-
+void Decoder::plan(std::span<const DecoderRow> rows) {
   runs_.clear();
-  for (int r = 0; r < m; ++r) {
+  wanted_.clear();
+  for (int r = 0; r < static_cast<int>(rows.size()); ++r) {
     const DecoderRow& row = rows[size(r)];
     assert(row.position < weights_.config.n_text_ctx && row.sequence < max_sequences_);
     if (!runs_.empty() && runs_.back().sequence == row.sequence) {
@@ -132,12 +131,14 @@ int Decoder::forward_chunk(std::span<const DecoderRow> rows) {
     } else {
       runs_.push_back({r, 1, row.sequence, row.audio, row.position});
     }
-    float* x = x_.data() + size(r) * d;
-    weights_.embed(row.token, x);
-    const float* position = weights_.text_positions + size(row.position) * d;
-    for (size_t i = 0; i < d; ++i) x[i] += position[i];
+    if (row.wants_logits) wanted_.push_back(r);
   }
+}
 
+// The decoder, one step for all rows, up to the last residual: x_ [rows, d].
+void Decoder::step(Team& team, std::span<const DecoderRow> rows) {
+  const int m = static_cast<int>(rows.size());
+  const size_t d = size(width_);
   Epilogue to_x;
   to_x.c = x_.data();
   to_x.c_stride = d;
@@ -153,105 +154,149 @@ int Decoder::forward_chunk(std::span<const DecoderRow> rows) {
   to_wide.c_stride = 4 * d;
   to_wide.act = Act::gelu;
 
+  embed(team, rows);
   for (int layer = 0; layer < layers_; ++layer) {
     const DecoderBlock& block = weights_.decoder[size(layer)];
-    project(block.qkv, &block.attn_ln, x_.data(), d, m, to_qkv);
-    for (const Run& run : runs_) {
-      const float* first = qkv_.data() + size(run.first) * 3 * d;
-      store(kernels, weights_.type, self_cache(run.sequence, layer), run.position, first + d, first + 2 * d, 3 * d,
-            run.count);
-    }
-    attend_runs(false, layer, qkv_.data(), 3 * d);
-    project(block.attn_out, nullptr, attended_.data(), d, m, to_x);
+    project(team, block.qkv, &block.attn_ln, x_.data(), d, m, to_qkv);
+    attend_to_text(team, layer);
+    project(team, block.attn_out, nullptr, attended_.data(), d, m, to_x);
 
-    project(block.cross_query, &block.cross_ln, x_.data(), d, m, to_query);
-    attend_runs(true, layer, qkv_.data(), d);
-    project(block.cross_out, nullptr, attended_.data(), d, m, to_x);
+    project(team, block.cross_query, &block.cross_ln, x_.data(), d, m, to_query);
+    attend_to_audio(team, layer);
+    project(team, block.cross_out, nullptr, attended_.data(), d, m, to_x);
 
-    project(block.fc1, &block.mlp_ln, x_.data(), d, m, to_wide);
-    project(block.fc2, nullptr, wide_.data(), 4 * d, m, to_x);
+    project(team, block.fc1, &block.mlp_ln, x_.data(), d, m, to_wide);
+    project(team, block.fc2, nullptr, wide_.data(), 4 * d, m, to_x);
   }
-
-  int wanted = 0;
-  for (int r = 0; r < m; ++r) {
-    if (rows[size(r)].wants_logits) std::copy_n(x_.data() + size(r) * d, d, attended_.data() + size(wanted++) * d);
-  }
-  return wanted;
 }
 
-// The logits of rows x [sums, d], a block of the vocabulary at a time: summed while they are in the cache.
-void Decoder::sum_logits(const float* x, std::span<const Selection> selections, std::span<LogitSums> sums) {
+void Decoder::embed(Team& team, std::span<const DecoderRow> rows) {
+  const size_t d = size(width_);
+  team.share(static_cast<int>(rows.size()), [&](int r) {
+    float* x = x_.data() + size(r) * d;
+    weights_.embed(rows[size(r)].token, x);
+    const float* position = weights_.text_positions + size(rows[size(r)].position) * d;
+    for (size_t i = 0; i < d; ++i) x[i] += position[i];
+  });
+}
+
+// e = epilogue(x . W^T), or of LayerNorm(x).
+void Decoder::project(Team& team, const Linear& layer, const Norm* norm, const float* x, size_t stride, int rows,
+                      const Epilogue& e) {
   const Kernels& kernels = *context_.kernels;
+  RowBuffer& buffer = threads_[size(team.member())].rows;
+  const auto prepare = [&](int first, int count) {
+    const float* from = x + size(first) * stride;
+    return norm ? buffer.normalise(kernels, *norm, from, stride, count, layer.in)
+                : buffer.prepare(kernels, from, stride, count, layer.in);
+  };
+  if (rows >= kManyRows) {
+    team.share((rows + kBlockRows - 1) / kBlockRows, [&](int part) {
+      const int first = part * kBlockRows;
+      linear(kernels, layer, prepare(first, std::min(kBlockRows, rows - first)), from_row(e, first));
+    });
+    return;
+  }
+  // Each member prepares all rows for itself: cheaper than to wait for one that does it for all.
+  PreparedRows in;
+  // Ranges of whole groups of eight panels, two a member, so that a late one costs half a share.
+  const int all = panels(layer), parts = 2 * context_.pool->size();
+  const int range = static_cast<int>(round_up(div_up(size(all), size(parts)), 8));
+  team.share((all + range - 1) / range, [&](int part) {
+    if (in.m == 0) in = prepare(0, rows);
+    linear(kernels, layer, in, part * range, std::min(all, (part + 1) * range), e);
+  });
+}
+
+// Stores the rows' keys and values, and attends to all of their sequence so far.
+void Decoder::attend_to_text(Team& team, int layer) {
+  const size_t d = size(width_);
+  team.share(static_cast<int>(runs_.size()) * heads_, [&](int part) {
+    const Run& run = runs_[size(part / heads_)];
+    const int head = part % heads_;
+    const float* q = qkv_.data() + size(run.first) * 3 * d + size(head) * attention::kHeadDim;
+    const KeyValueCache cache = self_cache(run.sequence, layer).of_head(head);
+    store(*context_.kernels, weights_.type, cache, run.position, q + d, q + 2 * d, 3 * d, run.count);
+    attention::Rows a = rows_of(run, head, q, 3 * d);
+    a.keys = run.position + run.count;
+    a.causal = true;
+    attend(*context_.kernels, weights_.type, cache, 0, a, threads_[size(team.member())].attention);
+  });
+}
+
+void Decoder::attend_to_audio(Team& team, int layer) {
+  const size_t d = size(width_);
+  team.share(static_cast<int>(runs_.size()) * heads_, [&](int part) {
+    const Run& run = runs_[size(part / heads_)];
+    const int head = part % heads_;
+    const float* q = qkv_.data() + size(run.first) * d + size(head) * attention::kHeadDim;
+    attention::Rows a = rows_of(run, head, q, d);
+    a.keys = weights_.config.n_audio_ctx;
+    attend(*context_.kernels, weights_.type, cross_cache(run.audio, layer), head, a,
+           threads_[size(team.member())].attention);
+  });
+}
+
+attention::Rows Decoder::rows_of(const Run& run, int head, const float* q, size_t q_stride) {
+  attention::Rows a;
+  a.q = q;
+  a.q_stride = q_stride;
+  a.out = attended_.data() + size(run.first) * size(width_) + size(head) * attention::kHeadDim;
+  a.out_stride = size(width_);
+  a.rows = run.count;
+  return a;
+}
+
+// The rows that want logits, one after another in attended_.
+void Decoder::gather_wanted(Team& team) {
+  const size_t d = size(width_);
+  team.share(static_cast<int>(wanted_.size()),
+             [&](int i) { std::copy_n(x_.data() + size(wanted_[size(i)]) * d, d, attended_.data() + size(i) * d); });
+}
+
+void Decoder::write_logits(Team& team, float* logits) {
+  if (wanted_.empty()) return;
+  gather_wanted(team);
+  Epilogue e;
+  e.c = logits;
+  e.c_stride = size(n_vocab());
+  project(team, weights_.token_embedding, &weights_.ln, attended_.data(), size(width_),
+          static_cast<int>(wanted_.size()), e);
+}
+
+// The logits a block of the vocabulary at a time, summed up while they are in the cache.
+void Decoder::sum_logits(Team& team, std::span<const Selection> selections, std::span<LogitSums> sums) {
+  const Kernels& kernels = *context_.kernels;
+  Thread& thread = threads_[size(team.member())];
   const int blocks = logit_blocks(n_vocab());
   const int range = static_cast<int>(div_up(size(blocks), size(2 * context_.pool->size())));
-  while (!sums.empty()) {
-    const size_t m = std::min<size_t>(sums.size(), kManyRows);
-    const PreparedRows in = shared_rows_.normalise(kernels, weights_.ln, x, size(width_), static_cast<int>(m), width_);
-    context_.pool->run((blocks + range - 1) / range, [&](int part, int t) {
+  gather_wanted(team);
+  for (size_t done = 0; done < wanted_.size(); done += kManyRows) {
+    const size_t m = std::min<size_t>(wanted_.size() - done, kManyRows);
+    PreparedRows in;
+    team.share((blocks + range - 1) / range, [&](int part) {
+      if (in.m == 0) {
+        in = thread.rows.normalise(kernels, weights_.ln, attended_.data() + done * size(width_), size(width_),
+                                   static_cast<int>(m), width_);
+      }
       Epilogue e;
-      e.c = threads_[size(t)].logits.data();
+      e.c = thread.logits.data();
       e.c_stride = kLogitBlock;
       for (int block = part * range; block < std::min(blocks, (part + 1) * range); ++block) {
         const int first = block * kLogitBlock, n = std::min(kLogitBlock, n_vocab() - first);
         linear(kernels, outputs(weights_.token_embedding, first, n), in, e);
         for (size_t r = 0; r < m; ++r) {
           block_sums_[size(block) * m + r] =
-              sum_block(*kernels.rowwise, {e.c + r * kLogitBlock, size(n)}, first, selections[r]);
+              sum_block(*kernels.rowwise, {e.c + r * kLogitBlock, size(n)}, first, selections[done + r]);
         }
       }
     });
-    for (size_t r = 0; r < m; ++r) {
-      sums[r] = block_sums_[r];
-      for (int block = 1; block < blocks; ++block) sums[r] = join(sums[r], block_sums_[size(block) * m + r]);
-    }
-    x += m * size(width_);
-    selections = selections.subspan(m);
-    sums = sums.subspan(m);
-  }
-}
-
-// e = epilogue(x . W^T), or of LayerNorm(x).
-void Decoder::project(const Linear& layer, const Norm* norm, const float* x, size_t stride, int rows,
-                      const Epilogue& e) {
-  const Kernels& kernels = *context_.kernels;
-  const auto prepare = [&](RowBuffer& buffer, int first, int count) {
-    const float* from = x + size(first) * stride;
-    return norm ? buffer.normalise(kernels, *norm, from, stride, count, layer.in)
-                : buffer.prepare(kernels, from, stride, count, layer.in);
-  };
-  if (rows == 0) return;
-  if (rows >= kManyRows) {
-    context_.pool->run((rows + kBlockRows - 1) / kBlockRows, [&](int part, int t) {
-      const int first = part * kBlockRows;
-      const PreparedRows in = prepare(threads_[size(t)].rows, first, std::min(kBlockRows, rows - first));
-      linear(kernels, layer, in, 0, panels(layer), from_row(e, first));
+    team.share(static_cast<int>(m), [&](int row) {
+      const size_t r = size(row);
+      LogitSums& all = sums[done + r] = block_sums_[r];
+      for (int block = 1; block < blocks; ++block) all = join(all, block_sums_[size(block) * m + r]);
     });
-    return;
   }
-  const PreparedRows in = prepare(shared_rows_, 0, rows);
-  // Ranges of whole groups of eight panels, two a thread, so that a late thread costs half a share.
-  const int all = panels(layer), parts = 2 * context_.pool->size();
-  const int range = static_cast<int>(round_up(div_up(size(all), size(parts)), 8));
-  context_.pool->run((all + range - 1) / range, [&](int part, int) {
-    linear(kernels, layer, in, part * range, std::min(all, (part + 1) * range), e);
-  });
-}
-
-void Decoder::attend_runs(bool cross, int layer, const float* q, size_t q_stride) {
-  context_.pool->run(static_cast<int>(runs_.size()) * heads_, [&](int part, int t) {
-    const Run& run = runs_[size(part / heads_)];
-    const int head = part % heads_;
-    attention::Rows a;
-    a.q = q + size(run.first) * q_stride + size(head) * attention::kHeadDim;
-    a.q_stride = q_stride;
-    a.out = attended_.data() + size(run.first) * size(width_) + size(head) * attention::kHeadDim;
-    a.out_stride = size(width_);
-    a.rows = run.count;
-    a.keys = cross ? weights_.config.n_audio_ctx : run.position + run.count;
-    a.causal = !cross;
-    const KeyValueCache cache = cross ? cross_cache(run.audio, layer) : self_cache(run.sequence, layer);
-    attend(*context_.kernels, weights_.type, cache, head, a, threads_[size(t)].attention);
-  });
 }
 
 void Decoder::copy_sequence(int from, int to) {

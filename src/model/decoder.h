@@ -40,7 +40,8 @@ class TextDecoder {
   virtual void copy_sequence(int from, int to) = 0;
 };
 
-// Every byte that changes while a batch is decoded, planned once: forward() allocates nothing.
+// Every byte that changes while a batch is decoded, planned once: forward() allocates nothing. The threads fork and
+// join once for all layers (ThreadPool::together) and share out one operation after another.
 class Decoder : public TextDecoder {
  public:
   // `weights` and what `context` points to outlive the decoder.
@@ -69,10 +70,17 @@ class Decoder : public TextDecoder {
     int first, count, sequence, audio, position;
   };
 
-  int forward_chunk(std::span<const DecoderRow> rows);
-  void sum_logits(const float* x, std::span<const Selection> selections, std::span<LogitSums> sums);
-  void project(const Linear& layer, const Norm* norm, const float* x, size_t stride, int rows, const Epilogue& e);
-  void attend_runs(bool cross, int layer, const float* q, size_t q_stride);
+  void plan(std::span<const DecoderRow> rows);
+  void step(Team& team, std::span<const DecoderRow> rows);
+  void embed(Team& team, std::span<const DecoderRow> rows);
+  void project(Team& team, const Linear& layer, const Norm* norm, const float* x, size_t stride, int rows,
+               const Epilogue& e);
+  void attend_to_text(Team& team, int layer);
+  void attend_to_audio(Team& team, int layer);
+  attention::Rows rows_of(const Run& run, int head, const float* q, size_t q_stride);
+  void gather_wanted(Team& team);
+  void write_logits(Team& team, float* logits);
+  void sum_logits(Team& team, std::span<const Selection> selections, std::span<LogitSums> sums);
   KeyValueCache self_cache(int sequence, int layer);
   KeyValueCache cross_cache(int audio, int layer);
 
@@ -86,8 +94,8 @@ class Decoder : public TextDecoder {
   AlignedBuffer<float> x_, qkv_, attended_, wide_;  // [chunk, d], [chunk, 3 d], [chunk, d], [chunk, 4 d]
   AlignedBuffer<float> logits_;
   AlignedBuffer<LogitSums> block_sums_;  // [blocks of the vocabulary, many rows]
-  RowBuffer shared_rows_;                // of products that threads share by columns
-  std::vector<Run> runs_;
+  std::vector<Run> runs_;                // of the rows on their way
+  std::vector<int> wanted_;              // those that want logits
   std::vector<Thread> threads_;
 };
 

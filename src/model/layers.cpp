@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/layers.h"
 
+#include <algorithm>
 #include <cassert>
 
 namespace shorthand {
@@ -78,6 +79,24 @@ KeyValueCache KeyValueCache::in(std::byte* memory, ComputeType type, int heads, 
     c.i8 = attention::int8_cache_in(memory, heads, capacity);
   } else {
     c.f32 = attention::float_cache_in(memory, heads, capacity);
+  }
+  return c;
+}
+
+KeyValueCache KeyValueCache::of_head(int head) const {
+  KeyValueCache c = *this;
+  const size_t keys = static_cast<size_t>(head) * static_cast<size_t>(std::max(i8.capacity, f32.capacity));
+  const size_t elements = keys * attention::kHeadDim;
+  if (i8.keys) {
+    c.i8 = {1,
+            i8.capacity,
+            i8.keys + elements,
+            i8.values + elements,
+            i8.key_scales + keys,
+            i8.key_bias + keys,
+            i8.value_scales + keys};
+  } else {
+    c.f32 = {1, f32.capacity, f32.keys + elements, f32.values + elements};
   }
   return c;
 }

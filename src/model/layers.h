@@ -54,6 +54,7 @@ struct KeyValueCache {
 
   static size_t bytes(ComputeType type, int heads, int capacity);
   static KeyValueCache in(std::byte* memory, ComputeType type, int heads, int capacity);
+  KeyValueCache of_head(int head) const;  // a view of that head alone
 };
 void store(const Kernels& kernels, ComputeType type, const KeyValueCache& cache, int first, const float* k,
            const float* v, size_t stride, int rows);
