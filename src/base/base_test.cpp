@@ -92,6 +92,60 @@ TEST(ThreadPoolTest, CallersFromSeveralThreadsTakeTurns) {
   EXPECT_EQ(total.load(), 4 * 200 * 7);
 }
 
+// Each share begins when the one before it is done, whatever threads do between: some come late, some very late.
+TEST(ThreadPoolTest, ATeamSharesOutOneThingAfterAnother) {
+  constexpr int kShares = 40;
+  for (int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    for (int pass = 0; pass < 300; ++pass) {
+      std::array<std::atomic<int>, kShares * 8> calls{};
+      std::array<std::atomic<int>, kShares> done{};
+      std::vector<std::atomic<int>> inside(static_cast<size_t>(threads));
+      std::atomic<int> early = 0, overlap = 0;
+      const auto parts_of = [&](int share) { return (share * 7 + pass) % 9; };
+      pool.together([&](Team& team) {
+        if (pass % 10 == 0 && team.member() == 1) std::this_thread::sleep_for(std::chrono::microseconds(300));
+        for (int share = 0; share < kShares; ++share) {
+          team.share(parts_of(share), [&](int part) {
+            auto& here = inside[static_cast<size_t>(team.member())];
+            if (here.fetch_add(1) != 0) ++overlap;
+            for (int before = 0; before < share; ++before) {
+              if (done[static_cast<size_t>(before)].load() != parts_of(before)) ++early;
+            }
+            calls[static_cast<size_t>(share * 8 + part)].fetch_add(1);
+            done[static_cast<size_t>(share)].fetch_add(1);
+            here.fetch_sub(1);
+          });
+        }
+      });
+      EXPECT_EQ(early.load(), 0);
+      EXPECT_EQ(overlap.load(), 0);
+      for (int share = 0; share < kShares; ++share) {
+        for (int part = 0; part < 8; ++part)
+          ASSERT_EQ(calls[static_cast<size_t>(share * 8 + part)].load(), part < parts_of(share));
+      }
+    }
+  }
+}
+
+TEST(ThreadPoolTest, TeamsAndRunsOfSeveralCallersTakeTurns) {
+  ThreadPool pool(3);
+  std::atomic<int> total = 0;
+  std::vector<std::thread> callers;
+  for (int c = 0; c < 4; ++c) {
+    callers.emplace_back([&] {
+      for (int i = 0; i < 200; ++i) {
+        pool.run(7, [&](int, int) { total.fetch_add(1); });
+        pool.together([&](Team& team) {
+          for (int share = 0; share < 3; ++share) team.share(5, [&](int) { total.fetch_add(1); });
+        });
+      }
+    });
+  }
+  for (auto& t : callers) t.join();
+  EXPECT_EQ(total.load(), 4 * 200 * (7 + 15));
+}
+
 TEST(ByteReaderTest, NeverReadsPastTheEnd) {
   const std::vector<unsigned char> raw = {0x01, 0x02, 0x03, 0x04, 0xff};
   ByteReader r(std::as_bytes(std::span(raw)));

@@ -38,6 +38,10 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::run(int parts, FunctionRef<void(int, int)> body) {
   const std::lock_guard lock(turn_);
+  fork(parts, body);
+}
+
+void ThreadPool::fork(int parts, FunctionRef<void(int, int)> body) {
   if (workers_.empty() || parts <= 1) {
     for (int p = 0; p < parts; ++p) body(p, 0);
     return;
@@ -55,6 +59,37 @@ void ThreadPool::run(int parts, FunctionRef<void(int, int)> body) {
   for (uint32_t done = done_.load(std::memory_order_acquire); done != count;
        done = done_.load(std::memory_order_acquire)) {
     wait_while_equal(done_, done);
+  }
+}
+
+void ThreadPool::together(FunctionRef<void(Team&)> body) {
+  const std::lock_guard lock(turn_);
+  shared_.store(0, std::memory_order_relaxed);
+  fork(size(), [&](int, int thread) {
+    Team team(*this, thread);
+    body(team);
+  });
+}
+
+void Team::share(int parts, FunctionRef<void(int)> body) {
+  if (parts <= 0) return;
+  const uint64_t share = share_++, count = static_cast<uint64_t>(parts);
+  uint64_t ticket = pool_.shared_.load(std::memory_order_acquire);
+  while (ticket >> 32 == share) {
+    const uint64_t part = ticket & 0xffffffff;
+    if (part == count) {
+      wait_while_equal(pool_.shared_, ticket);
+      ticket = pool_.shared_.load(std::memory_order_acquire);
+    } else if (pool_.shared_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) {
+      body(static_cast<int>(part));
+      if (pool_.shared_done_.fetch_add(1, std::memory_order_acq_rel) + 1 == count) {
+        pool_.shared_done_.store(0, std::memory_order_relaxed);
+        pool_.shared_.store((share + 1) << 32, std::memory_order_release);
+        pool_.shared_.notify_all();
+        return;
+      }
+      ticket = pool_.shared_.load(std::memory_order_acquire);
+    }
   }
 }
 

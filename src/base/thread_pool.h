@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ThreadPool: one fork and join over numbered parts.
+// ThreadPool: one fork and join over numbered parts, or over a whole pass that the threads walk through together.
 #pragma once
 
 #include <atomic>
@@ -30,6 +30,8 @@ class FunctionRef<R(Args...)> {
   R (*call_)(void*, Args...);
 };
 
+class Team;
+
 class ThreadPool {
  public:
   // `threads` in all, the caller of run() included; at least one.
@@ -45,7 +47,14 @@ class ThreadPool {
   // must not throw and must not call run(). Calls from several threads take turns.
   void run(int parts, FunctionRef<void(int part, int thread)> body);
 
+  // Calls body for every thread, and returns when all are done. All that it does, it does inside Team::share(), where
+  // the threads meet for a fraction of what a fork and join costs. Same rules as run(); with shares, in the same order,
+  // of the same numbers of parts, whoever calls it: a body that comes late, or after all others, finds its shares done.
+  void together(FunctionRef<void(Team& team)> body);
+
  private:
+  friend class Team;
+  void fork(int parts, FunctionRef<void(int part, int thread)> body);
   void work(int thread);
   void take_parts(int thread);
 
@@ -60,6 +69,25 @@ class ThreadPool {
   std::atomic<uint32_t> done_{0};  // parts
   std::atomic<uint32_t> job_{0};   // counts jobs; workers wait for it to change
   std::atomic<bool> stopping_{false};
+  // Of the present team: claimed as tickets are. Who does the last part of a share opens the next share.
+  alignas(64) std::atomic<uint64_t> shared_{0};  // share << 32 | next part
+  alignas(64) std::atomic<uint32_t> shared_done_{0};
+};
+
+// The threads of a pool inside together(), as one of them sees them.
+class Team {
+ public:
+  int member() const { return member_; }  // in [0, pool.size()): names scratch memory
+  // Calls body(part) for every part in [0, parts), each once, on whichever member is free, and returns when all are
+  // done. Nobody waits for a member that has not come yet.
+  void share(int parts, FunctionRef<void(int part)> body);
+
+ private:
+  friend class ThreadPool;
+  Team(ThreadPool& pool, int member) : pool_(pool), member_(member) {}
+  ThreadPool& pool_;
+  int member_;
+  uint32_t share_ = 0;
 };
 
 }  // namespace shorthand

@@ -36,7 +36,7 @@ class Attempt {
         temperature_(temperature),
         samples_(temperature > 0 ? std::clamp(options.best_of, 1, decoder.max_sequences()) : 1),
         blank_(tokenizer.encode(" ")),
-        rules_{&tokenizer.special(), &options, &rowwise, blank_} {}
+        rules_(tokenizer.special(), options, blank_, decoder.n_vocab()) {}
 
   // Results for the windows named, in their order; as many at once as the decoder has sequences for.
   std::vector<DecodedWindow> run(std::span<const size_t> windows) {
@@ -79,7 +79,7 @@ class Attempt {
         if (s > 0) decoder_.copy_sequence(number, number + s);
         sequences_.push_back({windows[i], s, {}, 0, false});
         std::ranges::copy(all.subspan(row * n_vocab, n_vocab), logits.begin());
-        take_token(sequences_.back(), logits);
+        choose_from(logits, sequences_.back(), ranges_of(0));
       }
       ++row;
     }
@@ -97,20 +97,41 @@ class Attempt {
       const int position = static_cast<int>(request.prompt.size() + s.tokens.size()) - 1;
       rows_.push_back({static_cast<int>(i), request.audio, position, s.tokens.back(), true});
     }
-    const std::span<float> logits = decoder_.forward(rows_);
-    const size_t n_vocab = static_cast<size_t>(decoder_.n_vocab());
-    pool_.run(static_cast<int>(open_.size()), [&](int row, int) {
-      const size_t r = static_cast<size_t>(row);
-      take_token(sequences_[open_[r]], logits.subspan(n_vocab * r, n_vocab));
-    });
+    if (temperature_ > 0) {
+      const std::span<float> logits = decoder_.forward(rows_);
+      const size_t n_vocab = static_cast<size_t>(decoder_.n_vocab());
+      ranges_of(open_.size() - 1);
+      pool_.run(static_cast<int>(open_.size()), [&](int row, int) {
+        const size_t r = static_cast<size_t>(row);
+        choose_from(logits.subspan(n_vocab * r, n_vocab), sequences_[open_[r]], ranges_of(r));
+      });
+      return;
+    }
+    // The largest is known from the sums: no row of logits is written.
+    selections_.clear();
+    for (size_t r = 0; r < open_.size(); ++r)
+      selections_.push_back(rules_.select(sequences_[open_[r]].tokens, ranges_of(r)));
+    sums_.resize(open_.size());
+    decoder_.forward_sums(rows_, selections_, sums_);
+    for (size_t r = 0; r < open_.size(); ++r)
+      take_token(sequences_[open_[r]], choose_largest(rules_.allowed(sums_[r])));
   }
 
-  void take_token(Sequence& s, std::span<float> logits) {
-    apply_rules(rules_, s.tokens, logits);
+  // The next token out of a whole row, in which what may not follow becomes -inf.
+  void choose_from(std::span<float> logits, Sequence& s, std::vector<IdRange>& ranges) {
+    const LogitSums sums = sum_row(rowwise_, logits, rules_.select(s.tokens, ranges));
+    const rowwise::SoftmaxSums allowed = rules_.allowed(sums);
+    if (temperature_ <= 0) return take_token(s, choose_largest(allowed));
+    if (rules_.forces_times(sums)) {
+      std::fill_n(logits.begin(), tokenizer_.special().timestamp_begin, -std::numeric_limits<float>::infinity());
+    }
+    const Draw draw{options_.seed, requests_[s.window].start, temperature_, static_cast<uint64_t>(s.sample),
+                    s.tokens.size()};
+    take_token(s, draw_token(logits, allowed, draw));
+  }
+
+  void take_token(Sequence& s, const Choice& choice) {
     const WindowRequest& request = requests_[s.window];
-    const Choice choice =
-        choose_token(rowwise_, logits,
-                     {options_.seed, request.start, temperature_, static_cast<uint64_t>(s.sample), s.tokens.size()});
     s.sum_logprob += choice.logprob;
     if (choice.token == tokenizer_.special().eot) {
       s.done = true;
@@ -119,6 +140,12 @@ class Attempt {
     s.tokens.push_back(choice.token);
     const int total = static_cast<int>(request.prompt.size() + s.tokens.size());
     s.done = static_cast<int>(s.tokens.size()) >= options_.max_tokens || total > decoder_.n_text_ctx();
+  }
+
+  // Memory for what row r may not choose.
+  std::vector<IdRange>& ranges_of(size_t r) {
+    if (r >= ranges_.size()) ranges_.resize(r + 1);
+    return ranges_[r];
   }
 
   // The sample with the highest log-probability a token.
@@ -163,6 +190,9 @@ class Attempt {
   std::vector<double> no_speech_;
   std::vector<DecoderRow> rows_;
   std::vector<size_t> open_;  // the sequence of each row
+  std::vector<std::vector<IdRange>> ranges_;
+  std::vector<Selection> selections_;
+  std::vector<LogitSums> sums_;
 };
 
 bool repeats(const DecodedWindow& window, const DecodingOptions& options) {

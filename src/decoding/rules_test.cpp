@@ -24,10 +24,11 @@ class RulesTest : public testing::Test {
       logits.assign(kVocab, -5.0f);
       for (int i = 0; i <= kText; ++i) logits[static_cast<size_t>(i)] = 10.0f;
     }
-    const Rules rules{&kSpecial, &options, &rowwise::variants()[0], blank};
-    apply_rules(rules, sampled, logits);
+    const Rules rules(kSpecial, options, blank, kVocab);
+    std::vector<IdRange> ranges;
+    const LogitSums sums = sum_row(rowwise::variants()[0], logits, rules.select(sampled, ranges));
     std::set<int> ids;
-    for (int i = 0; i < kVocab; ++i) {
+    for (int i = rules.forces_times(sums) ? kBegin : 0; i < kVocab; ++i) {
       if (!std::isinf(logits[static_cast<size_t>(i)])) ids.insert(i);
     }
     return ids;

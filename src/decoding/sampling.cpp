@@ -17,7 +17,7 @@ uint64_t mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-int draw_token(std::span<const float> logits, float max, const Draw& draw) {
+int draw_id(std::span<const float> logits, float max, const Draw& draw) {
   const float inverse = static_cast<float>(1.0 / draw.temperature);
   double total = 0;
   for (float l : logits) total += simd::exp_scalar((l - max) * inverse);
@@ -45,15 +45,19 @@ double uniform(const Draw& draw) {
   return static_cast<double>(h >> 11) * 0x1p-53;
 }
 
-Choice choose_token(const rowwise::Variant& rowwise, std::span<const float> logits, const Draw& draw) {
-  const rowwise::SoftmaxSums sums = rowwise.softmax_sums(logits.data(), static_cast<int>(logits.size()));
+Choice choose_largest(const rowwise::SoftmaxSums& sums) {
   if (!(sums.sum_exp > 0)) return {0, 0};  // every token forbidden
-  const int token = draw.temperature > 0 ? draw_token(logits, sums.max, draw) : sums.argmax;
+  return {sums.argmax, -simd::log_scalar(sums.sum_exp)};
+}
+
+Choice draw_token(std::span<const float> logits, const rowwise::SoftmaxSums& sums, const Draw& draw) {
+  if (!(sums.sum_exp > 0)) return {0, 0};
+  const int token = draw_id(logits, sums.max, draw);
   return {token, static_cast<double>(logits[static_cast<size_t>(token)] - sums.max) - simd::log_scalar(sums.sum_exp)};
 }
 
 double probability(const rowwise::Variant& rowwise, std::span<const float> logits, int token) {
-  const rowwise::SoftmaxSums sums = rowwise.softmax_sums(logits.data(), static_cast<int>(logits.size()));
+  const rowwise::SoftmaxSums sums = softmax_sums(rowwise, logits);
   return simd::exp_scalar(logits[static_cast<size_t>(token)] - sums.max) / static_cast<double>(sums.sum_exp);
 }
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "kernels/rowwise/rowwise.h"
+#include "model/logit_sums.h"
 
 namespace shorthand {
 
@@ -25,9 +25,10 @@ struct Choice {
   int token = 0;
   double logprob = 0;  // log-softmax of the logits themselves, at any temperature
 };
-// Temperature 0: the largest logit, the first of equals. Above: token i with probability proportional to exp(logit /
-// temperature).
-Choice choose_token(const rowwise::Variant& rowwise, std::span<const float> logits, const Draw& draw);
+// The largest logit, the first of equals.
+Choice choose_largest(const rowwise::SoftmaxSums& sums);
+// Token i with probability proportional to exp(logit / temperature), above 0; `sums` are those of the logits.
+Choice draw_token(std::span<const float> logits, const rowwise::SoftmaxSums& sums, const Draw& draw);
 
 // The probability of one token under softmax(logits).
 double probability(const rowwise::Variant& rowwise, std::span<const float> logits, int token);

@@ -24,7 +24,7 @@ TEST(SamplingTest, GreedyTakesTheFirstOfTheLargestAndItsLogSoftmax) {
   logits[400] = logits[700] = 30.0f;
   double sum = 0;
   for (float l : logits) sum += std::exp(static_cast<double>(l));
-  const Choice choice = choose_token(kScalar, logits, {});
+  const Choice choice = choose_largest(softmax_sums(kScalar, logits));
   EXPECT_EQ(choice.token, 400);
   EXPECT_NEAR(choice.logprob, 30.0 - std::log(sum), 1e-5);
   EXPECT_NEAR(probability(kScalar, logits, 3), std::exp(static_cast<double>(logits[3])) / sum, 1e-6);
@@ -37,8 +37,9 @@ TEST(SamplingTest, DrawsFollowTheSoftmaxAtTheTemperature) {
   for (size_t i = 0; i < 5; ++i) total += weights[i] = std::exp(static_cast<double>(logits[i]) / kTemperature);
   constexpr int kDraws = 20000;
   int counts[5] = {};
+  const rowwise::SoftmaxSums sums = softmax_sums(kScalar, logits);
   for (uint64_t i = 0; i < kDraws; ++i) {
-    const Choice choice = choose_token(kScalar, logits, {42, 480000, kTemperature, 0, i});
+    const Choice choice = draw_token(logits, sums, {42, 480000, kTemperature, 0, i});
     ++counts[choice.token];
     // the log-probability is the one at temperature 1
     EXPECT_NEAR(choice.logprob, static_cast<double>(logits[static_cast<size_t>(choice.token)]) - 2.4402, 1e-3);

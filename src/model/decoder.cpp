@@ -22,6 +22,14 @@ Epilogue from_row(Epilogue e, int row) {
 
 }  // namespace
 
+void TextDecoder::forward_sums(std::span<const DecoderRow> rows, std::span<const Selection> selections,
+                               std::span<LogitSums> sums) {
+  const std::span<float> logits = forward(rows);
+  const size_t n = size(n_vocab());
+  for (size_t r = 0; r < sums.size(); ++r)
+    sums[r] = sum_row(rowwise::variants().front(), logits.subspan(r * n, n), selections[r]);
+}
+
 Decoder::Decoder(const Weights& weights, const Context& context, int max_audios, int max_sequences)
     : weights_(weights),
       context_(context),
@@ -41,12 +49,14 @@ Decoder::Decoder(const Weights& weights, const Context& context, int max_audios,
       wide_(size(kChunkRows) * size(4 * width_)),
       // At most two rows of a sequence want logits: the one at <|startoftranscript|> and the last of its prompt.
       logits_(2 * size(max_sequences) * size(weights.config.n_vocab)),
-      shared_rows_(weights.type, kManyRows, 4 * width_) {
-  audio_positions_.assign(size(max_audios), weights.config.n_audio_ctx);
+      block_sums_(size(logit_blocks(weights.config.n_vocab)) * kManyRows),
+      audio_positions_(size(max_audios), weights.config.n_audio_ctx) {
   runs_.reserve(kChunkRows);
+  wanted_.reserve(kChunkRows);
   for (int t = 0; t < context.pool->size(); ++t) {
-    threads_.push_back({RowBuffer(weights.type, kBlockRows, std::max(4 * width_, weights.config.n_audio_state)),
+    threads_.push_back({RowBuffer(weights.type, kManyRows, std::max(4 * width_, weights.config.n_audio_state)),
                         AlignedBuffer<float>(size(kBlockRows) * size(2 * width_)),
+                        AlignedBuffer<float>(size(kManyRows) * kLogitBlock),
                         {}});
   }
 }
@@ -86,21 +96,36 @@ std::span<float> Decoder::forward(std::span<const DecoderRow> rows) {
   float* logits = logits_.data();
   while (!rows.empty()) {
     const auto chunk = rows.first(std::min<size_t>(rows.size(), kChunkRows));
-    forward_chunk(chunk, logits);
-    logits += std::ranges::count_if(chunk, &DecoderRow::wants_logits) * static_cast<ptrdiff_t>(n_vocab());
+    plan(chunk);
+    context_.pool->together([&](Team& team) {
+      step(team, chunk);
+      write_logits(team, logits);
+    });
+    logits += wanted_.size() * size(n_vocab());
     rows = rows.subspan(chunk.size());
   }
   return {logits_.data(), logits};
 }
 
-// The decoder, one step for all rows.
-void Decoder::forward_chunk(std::span<const DecoderRow> rows, float* logits) {
-  const Kernels& kernels = *context_.kernels;
-  const int m = static_cast<int>(rows.size());
-  const size_t d = size(width_);
+void Decoder::forward_sums(std::span<const DecoderRow> rows, std::span<const Selection> selections,
+                           std::span<LogitSums> sums) {
+  while (!rows.empty()) {
+    const auto chunk = rows.first(std::min<size_t>(rows.size(), kChunkRows));
+    plan(chunk);
+    context_.pool->together([&](Team& team) {
+      step(team, chunk);
+      sum_logits(team, selections, sums);
+    });
+    selections = selections.subspan(wanted_.size());
+    sums = sums.subspan(wanted_.size());
+    rows = rows.subspan(chunk.size());
+  }
+}
 
+void Decoder::plan(std::span<const DecoderRow> rows) {
   runs_.clear();
-  for (int r = 0; r < m; ++r) {
+  wanted_.clear();
+  for (int r = 0; r < static_cast<int>(rows.size()); ++r) {
     const DecoderRow& row = rows[size(r)];
     assert(row.position < weights_.config.n_text_ctx && row.sequence < max_sequences_);
     if (!runs_.empty() && runs_.back().sequence == row.sequence) {
@@ -108,12 +133,14 @@ void Decoder::forward_chunk(std::span<const DecoderRow> rows, float* logits) {
     } else {
       runs_.push_back({r, 1, row.sequence, row.audio, row.position});
     }
-    float* x = x_.data() + size(r) * d;
-    weights_.embed(row.token, x);
-    const float* position = weights_.text_positions + size(row.position) * d;
-    for (size_t i = 0; i < d; ++i) x[i] += position[i];
+    if (row.wants_logits) wanted_.push_back(r);
   }
+}
 
+// The decoder, one step for all rows, up to the last residual: x_ [rows, d].
+void Decoder::step(Team& team, std::span<const DecoderRow> rows) {
+  const int m = static_cast<int>(rows.size());
+  const size_t d = size(width_);
   Epilogue to_x;
   to_x.c = x_.data();
   to_x.c_stride = d;
@@ -129,77 +156,149 @@ void Decoder::forward_chunk(std::span<const DecoderRow> rows, float* logits) {
   to_wide.c_stride = 4 * d;
   to_wide.act = Act::gelu;
 
+  embed(team, rows);
   for (int layer = 0; layer < layers_; ++layer) {
     const DecoderBlock& block = weights_.decoder[size(layer)];
-    project(block.qkv, &block.attn_ln, x_.data(), d, m, to_qkv);
-    for (const Run& run : runs_) {
-      const float* first = qkv_.data() + size(run.first) * 3 * d;
-      store(kernels, weights_.type, self_cache(run.sequence, layer), run.position, first + d, first + 2 * d, 3 * d,
-            run.count);
-    }
-    attend_runs(false, layer, qkv_.data(), 3 * d);
-    project(block.attn_out, nullptr, attended_.data(), d, m, to_x);
+    project(team, block.qkv, &block.attn_ln, x_.data(), d, m, to_qkv);
+    attend_to_text(team, layer);
+    project(team, block.attn_out, nullptr, attended_.data(), d, m, to_x);
 
-    project(block.cross_query, &block.cross_ln, x_.data(), d, m, to_query);
-    attend_runs(true, layer, qkv_.data(), d);
-    project(block.cross_out, nullptr, attended_.data(), d, m, to_x);
+    project(team, block.cross_query, &block.cross_ln, x_.data(), d, m, to_query);
+    attend_to_audio(team, layer);
+    project(team, block.cross_out, nullptr, attended_.data(), d, m, to_x);
 
-    project(block.fc1, &block.mlp_ln, x_.data(), d, m, to_wide);
-    project(block.fc2, nullptr, wide_.data(), 4 * d, m, to_x);
+    project(team, block.fc1, &block.mlp_ln, x_.data(), d, m, to_wide);
+    project(team, block.fc2, nullptr, wide_.data(), 4 * d, m, to_x);
   }
+}
 
-  int wanted = 0;
-  for (int r = 0; r < m; ++r) {
-    if (rows[size(r)].wants_logits) std::copy_n(x_.data() + size(r) * d, d, attended_.data() + size(wanted++) * d);
-  }
-  Epilogue to_logits;
-  to_logits.c = logits;
-  to_logits.c_stride = size(n_vocab());
-  project(weights_.token_embedding, &weights_.ln, attended_.data(), d, wanted, to_logits);
+void Decoder::embed(Team& team, std::span<const DecoderRow> rows) {
+  const size_t d = size(width_);
+  team.share(static_cast<int>(rows.size()), [&](int r) {
+    float* x = x_.data() + size(r) * d;
+    weights_.embed(rows[size(r)].token, x);
+    const float* position = weights_.text_positions + size(rows[size(r)].position) * d;
+    for (size_t i = 0; i < d; ++i) x[i] += position[i];
+  });
 }
 
 // e = epilogue(x . W^T), or of LayerNorm(x).
-void Decoder::project(const Linear& layer, const Norm* norm, const float* x, size_t stride, int rows,
+void Decoder::project(Team& team, const Linear& layer, const Norm* norm, const float* x, size_t stride, int rows,
                       const Epilogue& e) {
   const Kernels& kernels = *context_.kernels;
-  const auto prepare = [&](RowBuffer& buffer, int first, int count) {
+  RowBuffer& buffer = threads_[size(team.member())].rows;
+  const auto prepare = [&](int first, int count) {
     const float* from = x + size(first) * stride;
     return norm ? buffer.normalise(kernels, *norm, from, stride, count, layer.in)
                 : buffer.prepare(kernels, from, stride, count, layer.in);
   };
-  if (rows == 0) return;
   if (rows >= kManyRows) {
-    context_.pool->run((rows + kBlockRows - 1) / kBlockRows, [&](int part, int t) {
+    team.share((rows + kBlockRows - 1) / kBlockRows, [&](int part) {
       const int first = part * kBlockRows;
-      const PreparedRows in = prepare(threads_[size(t)].rows, first, std::min(kBlockRows, rows - first));
-      linear(kernels, layer, in, 0, panels(layer), from_row(e, first));
+      linear(kernels, layer, prepare(first, std::min(kBlockRows, rows - first)), from_row(e, first));
     });
     return;
   }
-  const PreparedRows in = prepare(shared_rows_, 0, rows);
-  // Ranges of whole groups of eight panels, two a thread, so that a late thread costs half a share.
+  // Each member prepares all rows for itself: cheaper than to wait for one that does it for all.
+  PreparedRows in;
+  // Ranges of whole groups of eight panels, two a member, so that a late one costs half a share.
   const int all = panels(layer), parts = 2 * context_.pool->size();
   const int range = static_cast<int>(round_up(div_up(size(all), size(parts)), 8));
-  context_.pool->run((all + range - 1) / range, [&](int part, int) {
+  team.share((all + range - 1) / range, [&](int part) {
+    if (in.m == 0) in = prepare(0, rows);
     linear(kernels, layer, in, part * range, std::min(all, (part + 1) * range), e);
   });
 }
 
-void Decoder::attend_runs(bool cross, int layer, const float* q, size_t q_stride) {
-  context_.pool->run(static_cast<int>(runs_.size()) * heads_, [&](int part, int t) {
+// Stores the rows' keys and values, and attends to all of their sequence so far.
+void Decoder::attend_to_text(Team& team, int layer) {
+  const size_t d = size(width_);
+  team.share(static_cast<int>(runs_.size()) * heads_, [&](int part) {
     const Run& run = runs_[size(part / heads_)];
     const int head = part % heads_;
-    attention::Rows a;
-    a.q = q + size(run.first) * q_stride + size(head) * attention::kHeadDim;
-    a.q_stride = q_stride;
-    a.out = attended_.data() + size(run.first) * size(width_) + size(head) * attention::kHeadDim;
-    a.out_stride = size(width_);
-    a.rows = run.count;
-    a.keys = cross ? audio_positions_[size(run.audio)] : run.position + run.count;
-    a.causal = !cross;
-    const KeyValueCache cache = cross ? cross_cache(run.audio, layer) : self_cache(run.sequence, layer);
-    attend(*context_.kernels, weights_.type, cache, head, a, threads_[size(t)].attention);
+    const float* q = qkv_.data() + size(run.first) * 3 * d + size(head) * attention::kHeadDim;
+    const KeyValueCache cache = self_cache(run.sequence, layer).of_head(head);
+    store(*context_.kernels, weights_.type, cache, run.position, q + d, q + 2 * d, 3 * d, run.count);
+    attention::Rows a = rows_of(run, head, q, 3 * d);
+    a.keys = run.position + run.count;
+    a.causal = true;
+    attend(*context_.kernels, weights_.type, cache, 0, a, threads_[size(team.member())].attention);
   });
+}
+
+void Decoder::attend_to_audio(Team& team, int layer) {
+  const size_t d = size(width_);
+  team.share(static_cast<int>(runs_.size()) * heads_, [&](int part) {
+    const Run& run = runs_[size(part / heads_)];
+    const int head = part % heads_;
+    const float* q = qkv_.data() + size(run.first) * d + size(head) * attention::kHeadDim;
+    attention::Rows a = rows_of(run, head, q, d);
+    a.keys = audio_positions_[size(run.audio)];
+    attend(*context_.kernels, weights_.type, cross_cache(run.audio, layer), head, a,
+           threads_[size(team.member())].attention);
+  });
+}
+
+attention::Rows Decoder::rows_of(const Run& run, int head, const float* q, size_t q_stride) {
+  attention::Rows a;
+  a.q = q;
+  a.q_stride = q_stride;
+  a.out = attended_.data() + size(run.first) * size(width_) + size(head) * attention::kHeadDim;
+  a.out_stride = size(width_);
+  a.rows = run.count;
+  return a;
+}
+
+// The rows that want logits, one after another in attended_.
+void Decoder::gather_wanted(Team& team) {
+  const size_t d = size(width_);
+  team.share(static_cast<int>(wanted_.size()),
+             [&](int i) { std::copy_n(x_.data() + size(wanted_[size(i)]) * d, d, attended_.data() + size(i) * d); });
+}
+
+void Decoder::write_logits(Team& team, float* logits) {
+  if (wanted_.empty()) return;
+  gather_wanted(team);
+  Epilogue e;
+  e.c = logits;
+  e.c_stride = size(n_vocab());
+  project(team, weights_.token_embedding, &weights_.ln, attended_.data(), size(width_),
+          static_cast<int>(wanted_.size()), e);
+}
+
+// The logits a block of the vocabulary at a time, summed up while they are in the cache.
+void Decoder::sum_logits(Team& team, std::span<const Selection> selections, std::span<LogitSums> sums) {
+  const Kernels& kernels = *context_.kernels;
+  Thread& thread = threads_[size(team.member())];
+  const int blocks = logit_blocks(n_vocab());
+  const int range = static_cast<int>(div_up(size(blocks), size(2 * context_.pool->size())));
+  gather_wanted(team);
+  for (size_t done = 0; done < wanted_.size(); done += kManyRows) {
+    const size_t m = std::min<size_t>(wanted_.size() - done, kManyRows);
+    PreparedRows in;
+    team.share((blocks + range - 1) / range, [&](int part) {
+      if (in.m == 0) {
+        in = thread.rows.normalise(kernels, weights_.ln, attended_.data() + done * size(width_), size(width_),
+                                   static_cast<int>(m), width_);
+      }
+      Epilogue e;
+      e.c = thread.logits.data();
+      e.c_stride = kLogitBlock;
+      for (int block = part * range; block < std::min(blocks, (part + 1) * range); ++block) {
+        const int first = block * kLogitBlock, n = std::min(kLogitBlock, n_vocab() - first);
+        linear(kernels, outputs(weights_.token_embedding, first, n), in, e);
+        for (size_t r = 0; r < m; ++r) {
+          block_sums_[size(block) * m + r] =
+              sum_block(*kernels.rowwise, {e.c + r * kLogitBlock, size(n)}, first, selections[done + r]);
+        }
+      }
+    });
+    team.share(static_cast<int>(m), [&](int row) {
+      const size_t r = size(row);
+      LogitSums& all = sums[done + r] = block_sums_[r];
+      for (int block = 1; block < blocks; ++block) all = join(all, block_sums_[size(block) * m + r]);
+    });
+  }
 }
 
 void Decoder::copy_sequence(int from, int to) {

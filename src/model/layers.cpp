@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/layers.h"
 
+#include <algorithm>
 #include <cassert>
 
 namespace shorthand {
@@ -45,6 +46,28 @@ void linear(const Kernels& kernels, const Linear& layer, const PreparedRows& row
   }
 }
 
+void linear(const Kernels& kernels, const Linear& layer, const PreparedRows& rows, const Epilogue& e) {
+  linear(kernels, layer, rows, 0, panels(layer), e);
+}
+
+Linear outputs(const Linear& layer, int first, int n) {
+  assert(first % gemm_i8::kPanelColumns == 0 && first + n <= layer.out);
+  const size_t column = static_cast<size_t>(first);
+  Linear part = layer;
+  part.out = n;
+  if (layer.bias) part.bias += column;
+  if (layer.i8.panels) {
+    part.i8.panels += gemm_i8::panel_offset(first, 0, gemm_i8::padded_depth(layer.in));
+    part.i8.scales += column;
+    part.i8.bias_sums += column;
+    part.i8.n = n;
+  } else {
+    part.f32.panels += gemm_f32::panel_offset(first, 0, layer.in);
+    part.f32.n = n;
+  }
+  return part;
+}
+
 size_t KeyValueCache::bytes(ComputeType type, int heads, int capacity) {
   return type == ComputeType::int8 ? attention::int8_cache_bytes(heads, capacity)
                                    : attention::float_cache_bytes(heads, capacity);
@@ -56,6 +79,24 @@ KeyValueCache KeyValueCache::in(std::byte* memory, ComputeType type, int heads, 
     c.i8 = attention::int8_cache_in(memory, heads, capacity);
   } else {
     c.f32 = attention::float_cache_in(memory, heads, capacity);
+  }
+  return c;
+}
+
+KeyValueCache KeyValueCache::of_head(int head) const {
+  KeyValueCache c = *this;
+  const size_t keys = static_cast<size_t>(head) * static_cast<size_t>(std::max(i8.capacity, f32.capacity));
+  const size_t elements = keys * attention::kHeadDim;
+  if (i8.keys) {
+    c.i8 = {1,
+            i8.capacity,
+            i8.keys + elements,
+            i8.values + elements,
+            i8.key_scales + keys,
+            i8.key_bias + keys,
+            i8.value_scales + keys};
+  } else {
+    c.f32 = {1, f32.capacity, f32.keys + elements, f32.values + elements};
   }
   return c;
 }

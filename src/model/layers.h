@@ -41,6 +41,10 @@ class RowBuffer {
 
 // e.c [m, out] = epilogue(rows . W^T) for the panels of 16 outputs [first, last); the bias is the layer's.
 void linear(const Kernels& kernels, const Linear& layer, const PreparedRows& rows, int first, int last, Epilogue e);
+// ... for all of them.
+void linear(const Kernels& kernels, const Linear& layer, const PreparedRows& rows, const Epilogue& e);
+// The layer's outputs [first, first + n) as a layer of their own; `first` is a multiple of 16.
+Linear outputs(const Linear& layer, int first, int n);
 inline int panels(const Linear& layer) { return gemm_i8::panel_count(layer.out); }
 
 // Keys and values of one layer, in the compute type's form.
@@ -50,6 +54,7 @@ struct KeyValueCache {
 
   static size_t bytes(ComputeType type, int heads, int capacity);
   static KeyValueCache in(std::byte* memory, ComputeType type, int heads, int capacity);
+  KeyValueCache of_head(int head) const;  // a view of that head alone
 };
 void store(const Kernels& kernels, ComputeType type, const KeyValueCache& cache, int first, const float* k,
            const float* v, size_t stride, int rows);

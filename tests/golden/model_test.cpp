@@ -100,6 +100,39 @@ TEST_P(CacheTest, SequencesDoNotSeeEachOther) {
   EXPECT_EQ(expected, std::vector<float>(copy.begin(), copy.end()));
 }
 
+// A step that only sums its logits up has computed the rows of the one that writes them.
+TEST_P(CacheTest, SumsAreThoseOfWholeRows) {
+  Loaded loaded(GetParam());
+  for (int sequences : {1, 5, 70}) {
+    Decoder decoder(loaded.model->weights(), loaded.context(), 1, sequences);
+    decoder.set_audio(0, some_encoder_output(loaded.model->config()));
+    const std::vector<IdRange> always = {{3, 4}, {500, 600}}, few = {{890, 1100}, {0, 1}};
+    std::mt19937 random(5);
+    std::vector<DecoderRow> rows;
+    std::vector<Selection> selections;
+    for (int s = 0; s < sequences; ++s) {
+      for (int p = 0; p < 3; ++p) rows.push_back({s, 0, p, static_cast<int>(random() % 896), p == 2 || s % 7 == p});
+    }
+    for (const DecoderRow& row : rows) {
+      if (!row.wants_logits) continue;
+      const std::span<const IdRange> for_now =
+          selections.size() % 3 == 1 ? std::span<const IdRange>(few) : std::span<const IdRange>();
+      selections.push_back({900 + static_cast<int>(selections.size()), always, for_now});
+    }
+    std::vector<LogitSums> fused(selections.size()), whole(selections.size());
+    decoder.forward_sums(rows, selections, fused);
+    decoder.TextDecoder::forward_sums(rows, selections, whole);
+    for (size_t i = 0; i < fused.size(); ++i) {
+      EXPECT_EQ(fused[i].text.argmax, whole[i].text.argmax);
+      EXPECT_EQ(fused[i].text.max, whole[i].text.max);
+      EXPECT_EQ(fused[i].text.sum_exp, whole[i].text.sum_exp);
+      EXPECT_EQ(fused[i].times.argmax, whole[i].times.argmax);
+      EXPECT_EQ(fused[i].times.sum_exp, whole[i].times.sum_exp);
+      EXPECT_GT(fused[i].text.sum_exp, 1);
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, CacheTest, ::testing::Values(ComputeType::int8, ComputeType::float32),
                          [](const auto& test) { return std::string(compute_type_name(test.param)); });
 
