@@ -123,7 +123,7 @@ EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
   }
   final_norm = norm();
   result_slots = std::max(up(t, columns), up(t, 8));
-  hidden_slots = std::max(up(4 * t, columns), up(4 * t, 8));
+  hidden_slots = std::max(up(4 * t, columns), up(4 * t, 16));
   attended_slots = std::max(head_groups * rows, up(t, 8));
   qkv_slots = 2 * std::max(up(2 * t, columns), t + head_groups * rows);
   auto array = [&](int slots, int words) {
@@ -141,8 +141,10 @@ EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
   state_words += int64_t{up(blocks, 2 * columns * rows)} * quantised_slots(std::max(4 * s.d, conv1.k)) * kTileWords;
   frames_slots = up(conv1.k_tiles(), 8);
   frames = array(3 * frames_slots, kResultWords);  // three arrays, one a tap of the second convolution
-  convolved_slots = up(2 * t + up(t, columns), 8);
+  convolved_slots = up(2 * t + up(t, columns), 16);
   convolved = array(convolved_slots, kResultWords);
+  maxima = state_words;
+  state_words += int64_t{blocks} * sets_up(3 * columns) * kResultWords;
 }
 
 Result<std::vector<std::byte>> pack_encoder(const Device& device, const EncoderShape& shape, const EncoderWeights& w) {
@@ -213,14 +215,13 @@ Result<EncoderRun> run_encoder(const PreparedEncoder& encoder, std::span<const f
                                    2 * shape.n_ctx, shape.n_mels));
   }
   std::vector<std::byte> weights = encoder.weights, state(at(plan.state_words) * 4);
-  auto each_row = [&](auto&& copy) {  // rows of four lie one after the other, cut where an object ends
+  auto each_row = [&](auto&& copy) {
     for (int r = 0; r < shape.n_ctx; ++r) {
       const int block = r / 64, group = r % 64 / 4;
       const int step = block / plan.rows * (16 / plan.columns) + group / plan.columns;
       for (int c = 0; c < d; ++c) {
-        const int word = r % 4 * d + c;
-        const int64_t to = plan.x_at(step, group % plan.columns, word / kResultWords, block % plan.rows);
-        copy(state.data() + (to + word % kResultWords) * 4, at(r) * at(d) + at(c));
+        const int64_t to = plan.x_element(step, group % plan.columns, block % plan.rows, r % 4, c);
+        copy(state.data() + to * 4, at(r) * at(d) + at(c));
       }
     }
   };
