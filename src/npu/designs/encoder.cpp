@@ -170,10 +170,8 @@ class EncoderDesign {
   }
 
   // Sums lie in banks 0 and 1. Of two objects that a product reads together each has a bank of its own, and of the two
-  // that arrive meanwhile one has a third. Wider rows leave no choice.
-  std::vector<int> banks(std::vector<int> of) const {
-    return options_.depth == 2 && plan_.shape.d <= 1024 ? std::move(of) : std::vector<int>();
-  }
+  // that arrive meanwhile one has a third.
+  std::vector<int> banks(std::vector<int> of) const { return options_.depth == 2 ? std::move(of) : std::vector<int>(); }
 
   // Objects of a memory tile on their way to the cores.
   int relayed() const { return options_.depth == 1 ? 1 : share_ > 1 ? 2 : 4; }
