@@ -99,8 +99,17 @@ void quantise_head(const bfloat16* in, const float* row_max, int8_t* out) {
   quantise_bf16_64x64(in, row_max, out + kRelayObject, reinterpret_cast<float*>(out));
 }
 
-void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t part, int32_t tiles, int32_t width) {
-  const int32_t first = index * tiles, n = there(first, tiles, width), parts = parts_of(tiles, 8);
+void keep_part(const bfloat16* object, bfloat16* kept, int32_t index, int32_t group, int32_t together, int32_t behind,
+               int32_t part, int32_t tiles) {
+  const int32_t parts = parts_of(tiles, 8);
+  bfloat16* to = kept + (behind + (group * together + index) * tiles) * kPiece;
+  for (int32_t k = 0; k < tiles; ++k) copy(object + (k * parts + part) * kPiece, to + k * kPiece, kPiece);
+}
+
+void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t first, int32_t part, int32_t parts,
+             int32_t tiles, int32_t width) {
+  first += index * tiles;
+  const int32_t n = there(first, tiles, width);
   for (int32_t k = 0; k < n; ++k) {
     const bfloat16* from = object + (k * parts + part) * kPiece;
     float* to = rows + (first + k) * 64;
@@ -245,10 +254,9 @@ void join_maxima(const float* object, float* maxima, int32_t index, int32_t bloc
   }
 }
 
-void recall_maxima(const float* maxima, int16_t* state, int32_t index, int32_t batch, int32_t together, int32_t part,
-                   int32_t parts) {
+void recall_maxima(const float* maxima, int16_t* state, int32_t index, int32_t part, int32_t parts) {
   set_modes();
-  const auto four = aie::load_v<4>(maxima + 4 * ((batch * together + index) * parts + part));
+  const auto four = aie::load_v<4>(maxima + 4 * (index * parts + part));
   const Halves rows = to_bf16(aie::concat(four, four, four, four));
   const Shorts all = aie::concat(rows, rows).cast_to<int16_t>();
   aie::store_v(state, doubled<4>(doubled<2>(doubled<1>(all))));

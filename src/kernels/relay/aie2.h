@@ -22,7 +22,9 @@
 // clear_first       row 0 of a bfloat16 tile and of row_max = 0 if `index` is 0.
 // quantise_head     quantise_bf16_64x64 of gemm_i8/aie2.h into a result: 64 scales, and the int8 tile from its second
 //                   half on.
-// rows_of           the part's pieces of an object, tiles index * tiles on, to their columns of float rows.
+// keep_part         the part's pieces of an object to kept, from piece behind + (group * together + index) * tiles on.
+// rows_of           the part's pieces of an object, tiles first + index * tiles on, to their columns of float rows; or
+//                   of what was kept, with `behind` as the part of one.
 // add_rows          rows += the part's pieces of floats of tiles group * apart + index * tiles on.
 // copy_parameters   an object of LayerNorm's parameters (rowwise/aie2.h) to its place among them.
 // add_row           row group * together + row += the part's piece of 256 floats of that row, from column 256 index on.
@@ -44,8 +46,8 @@
 // send_maxima       row_max [64] to the beginning of a result; nothing else is written.
 // join_maxima       an object of maxima, sixteen sets of 64 floats, of which `sets` - 16 index are some: maxima [64] of
 //                   block `block` take in the largest of each row; index 0 starts anew.
-// recall_maxima     state from the maxima of four rows: those of core `part` of `parts` in step batch * together +
-//                   index, rounded to bfloat16 as the rows were.
+// recall_maxima     state from the maxima of four rows: those of core `part` of `parts` in step `index`, rounded to
+//                   bfloat16 as the rows were.
 // keep_scales       four scales, largest / 127, to the place of group batch * together + slot in kept.
 // send_scales       the scales of 32 groups in kept as pieces; nothing else is written.
 #pragma once
@@ -68,7 +70,10 @@ void attention_scores(const int8_t* q, const float* q_scales, const int8_t* k, c
 void attention_weights(float* sums, int16_t* work, int32_t index, int32_t first, int32_t together, int32_t positions);
 void clear_first(bfloat16* tile, float* row_max, int32_t index);
 void quantise_head(const bfloat16* in, const float* row_max, int8_t* out);
-void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t part, int32_t tiles, int32_t width);
+void keep_part(const bfloat16* object, bfloat16* kept, int32_t index, int32_t group, int32_t together, int32_t behind,
+               int32_t part, int32_t tiles);
+void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t first, int32_t part, int32_t parts,
+             int32_t tiles, int32_t width);
 void add_rows(const float* object, float* rows, int32_t index, int32_t group, int32_t apart, int32_t part,
               int32_t tiles, int32_t width);
 void copy_parameters(const float* object, float* parameters, int32_t index, int32_t width);
@@ -91,8 +96,7 @@ void quantise_pieces(const bfloat16* object, const bfloat16* steps, int8_t* out,
                      int32_t apart, int32_t half, int32_t first, int32_t part, int32_t tiles);
 void send_maxima(const float* row_max, float* out);
 void join_maxima(const float* object, float* maxima, int32_t index, int32_t block, int32_t sets);
-void recall_maxima(const float* maxima, int16_t* state, int32_t index, int32_t batch, int32_t together, int32_t part,
-                   int32_t parts);
+void recall_maxima(const float* maxima, int16_t* state, int32_t index, int32_t part, int32_t parts);
 void keep_scales(const int16_t* state, float* kept, int32_t slot, int32_t batch, int32_t together);
 void send_scales(const float* kept, float* out);
 

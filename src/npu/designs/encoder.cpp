@@ -53,7 +53,7 @@ enum Parameter : int {
   kFirstMore,       // the first tile of these
   kGather,          // 1: groups gather until they fill a result
   kAlone,           // or the results that one fills
-  kBlocks,          // rows of blocks whose maxima come first
+  kBlocks,          // rows of blocks of a round, whose maxima come first
   kBlockObjects,    // objects of maxima in each
   kSets,            // of maxima in each
   kPassing,         // 1: rows do not stay
@@ -69,13 +69,13 @@ struct Quantised {
   int width = 0, part = 0, parts = 1;
 };
 
-// Which array a task writes, by its first word, and which of its rows of blocks; -1: several.
+// Which array a task writes, by its first word, and which of its rows of blocks.
 struct Made {
   int64_t array = -1;
-  int block = -1;
+  int first = 0, end = 0;
 };
 struct Written {
-  int block, fifo, task;
+  int first, end, fifo, task;
 };
 
 class EncoderDesign {
@@ -84,6 +84,7 @@ class EncoderDesign {
       : plan_(device, shape), options_(options), rows_(device.core_rows), columns_(device.columns), b_("encoder") {
     feeders_ = std::min(rows_, columns_);
     share_ = rows_ / feeders_;
+    out_rows_ = rows_ == columns_ && rows_ % 2 == 0 ? rows_ / 2 : rows_;
     along_ = 8 / columns_, down_ = 8 / rows_, together_ = std::max(along_, down_);
   }
 
@@ -194,17 +195,21 @@ class EncoderDesign {
       w_in_.push_back(fifo(fmt::format("b_in{}", c), kTileWords, relayed()));
       w_.push_back(fifo(fmt::format("b{}", c), kTileWords, options_.depth, banks({2, 1})));
       b_.from_host(w_in_.back(), c).forward(w_in_.back(), w_.back(), {c, kMemoryRow});
-      std::vector<int> parts, offsets;
       for (int r = 0; r < rows_; ++r) {
         b_.to_worker(w_.back(), worker(c, r));
         c_.push_back(fifo(fmt::format("c{}_{}", c, r), kResultWords, 1));
         b_.from_worker(c_.back(), worker(c, r));
-        parts.push_back(c_.back());
-        offsets.push_back(r * kResultWords);
       }
-      out_.push_back(fifo(fmt::format("c_out{}", c), rows_ * kResultWords, options_.depth));
-      b_.join(parts, offsets, out_.back(), {c, kMemoryRow});
-      b_.to_host(out_.back(), c);
+      for (int first = 0; first < rows_; first += out_rows_) {
+        std::vector<int> parts, offsets;
+        for (int r = 0; r < out_rows_; ++r) {
+          parts.push_back(c_[at(worker(c, first + r))]);
+          offsets.push_back(r * kResultWords);
+        }
+        out_.push_back(fifo(fmt::format("c_out{}_{}", c, first / out_rows_), out_rows_ * kResultWords, options_.depth));
+        b_.join(parts, offsets, out_.back(), {c, kMemoryRow});
+        b_.to_host(out_.back(), c);
+      }
     }
   }
 
@@ -235,7 +240,7 @@ class EncoderDesign {
     const int d = plan_.shape.d;
     core.big = buffer_of("big", big_bytes());
     // Attention's; a tile before it is quantised; LayerNorm's parameters.
-    core.work = buffer_of("work", std::max(kAttentionWork * 2, (2 * d + 16) * 4));
+    core.work = buffer_of("work", work_bytes());
     core.query = buffer_of("query", std::max(kObjectBytes, 4 * d));  // and four int8 rows
     core.query_scales = buffer_of("query_scales", 16 * 32);          // and those of a result of scales
     core.state = buffer_of("state", 320);
@@ -304,10 +309,24 @@ class EncoderDesign {
     const bool alone = together == 1;
     p.loop(parameter(kNorms)).loop(kNormObjects).acquire(k.b);
     p.call(kernel(K::copy_parameters), {object(k.b), k.work}, {counter(), width}).release(k.b).end();
+    auto from_object = [&](int objects, int first) {
+      p.loop(objects).acquire(k.a);
+      p.call(kernel(K::rows_of), {object(k.a), k.big},
+             {counter(), literal(first), literal(k.column), literal(columns_), literal(along_), width});
+      p.release(k.a);
+    };
+    const int early = early_objects();
+    if (early > 0) {
+      p.loop(early);
+      keep_early(p, k, counter(), literal(0));
+      p.end();
+    }
     p.loop(parameter(kNormRounds)).loop(parameter(kGroups)).loop(together);
-    p.loop(up(d / 64, along_) / along_).acquire(k.a);
-    p.call(kernel(K::rows_of), {object(k.a), k.big}, {counter(), literal(k.column), literal(along_), width});
-    p.release(k.a);
+    if (early > 0) {
+      p.call(kernel(K::rows_of), {early_place(k), k.big},
+             {literal(0), literal(0), literal(early_behind()), literal(1), literal(early * along_), width});
+    }
+    from_object(norm_objects() - early, early * along_);
     if (plan_.by_rows()) {
       p.end();
       norm_by_rows(p, k);
@@ -323,23 +342,75 @@ class EncoderDesign {
     scales(p, k);
     p.end().end();
   }
-  // While a row is at work the next one's x comes.
+  // Objects of the result's tiles of four rows, and those of them that come while the rows before are at work, one a
+  // row, since a core's memory has room for two of those to come.
+  int norm_objects() const {
+    const int objects = up(plan_.shape.d / 64, along_) / along_;
+    return early() && objects > 2 ? std::max(objects, 4) : objects;
+  }
+  int early_objects() const { return early() && norm_objects() >= 4 ? 4 : 0; }
+  bool early() const { return plan_.by_rows() && columns_ >= 4; }
+  // They wait behind the rows and what gathers there, or behind LayerNorm's parameters; in pieces.
+  int early_bytes() const { return early_objects() * along_ * 2 * kPieceFloats; }
+  int behind_rows() const { return 16 * plan_.shape.d + (norm_together() > 1 ? kResultBytes : 0); }
+  bool early_in_big() const { return up(behind_rows(), 2 * kPieceFloats) + early_bytes() <= big_bytes(); }
+  int early_behind() const {
+    const int bytes = early_in_big() ? behind_rows() : (2 * plan_.shape.d + 16) * 4;
+    return up(bytes, 2 * kPieceFloats) / (2 * kPieceFloats);
+  }
+  int work_bytes() const {
+    const int parameters = (2 * plan_.shape.d + 16) * 4;
+    const int early = early_in_big() ? 0 : early_behind() * 2 * kPieceFloats + early_bytes();
+    return std::max({kAttentionWork * 2, parameters, early});
+  }
+  Operand early_place(const Core& k) const { return early_in_big() ? k.big : k.work; }
+  void keep_early(Program& p, const Core& k, Number index, Number group) {
+    p.acquire(k.a);
+    p.call(kernel(K::keep_part), {object(k.a), early_place(k)},
+           {index, group, literal(plan_.rows_together()), literal(early_behind()), literal(k.column), literal(along_)});
+    p.release(k.a);
+  }
+  // While a row is at work the next one's x comes. A result leaves before the last of its rows is at work, so that
+  // there is room for the next one when it is wanted.
   void norm_by_rows(Program& p, const Core& k) {
     const Number width = literal(plan_.shape.d), together = literal(plan_.rows_together());
-    auto send = [&](int parameter_of) {
-      p.loop(parameter(parameter_of))
-          .call(kernel(K::send_row), {k.big, object(k.c)},
-                {counter(1), counter(2), together, literal(plan_.row_pieces() * kPieceFloats), width});
-      p.end();
+    const int most = plan_.rows_together() - 1;
+    auto add = [&](Number row, Number group) {
+      p.loop(plan_.row_pieces()).acquire(k.b);
+      p.call(kernel(K::add_row), {object(k.b), k.big}, {counter(), row, group, together, literal(k.row), width});
+      p.release(k.b).end();
     };
-    p.loop(plan_.x_results()).acquire(k.c).loop(plan_.rows_together()).loop(plan_.row_pieces()).acquire(k.b);
-    p.call(kernel(K::add_row), {object(k.b), k.big},
-           {counter(), counter(1), counter(2), together, literal(k.row), width});
-    p.release(k.b).end();
-    send(kBefore);
-    p.call(kernel(K::layer_norm_row), {k.big, k.work, k.query, k.scales}, {counter(), counter(1), together, width});
-    send(kAfter);
-    p.end().release(k.c).end();
+    auto send = [&](Number row, Number group) {
+      p.call(kernel(K::send_row), {k.big, object(k.c)},
+             {row, group, together, literal(plan_.row_pieces() * kPieceFloats), width});
+    };
+    auto norm = [&](Number row, Number group) {
+      p.call(kernel(K::layer_norm_row), {k.big, k.work, k.query, k.scales}, {row, group, together, width});
+    };
+    auto early = [&](Number row, Number group) {
+      if (early_objects() > 0) keep_early(p, k, row, group);
+    };
+    p.loop(plan_.x_results()).acquire(k.c).loop(most);
+    add(counter(1), counter(2));
+    p.loop(parameter(kBefore));
+    send(counter(1), counter(2));
+    p.end();
+    norm(counter(), counter(1));
+    p.loop(parameter(kAfter));
+    send(counter(1), counter(2));
+    p.end();
+    early(counter(), counter(1));
+    p.end();
+    add(literal(most), counter(1));
+    p.loop(parameter(kAfter));
+    norm(literal(most), counter(1));
+    p.end();
+    send(literal(most), counter());
+    p.release(k.c).loop(parameter(kBefore));
+    norm(literal(most), counter(1));
+    p.end();
+    early(literal(most), counter());
+    p.end();
   }
   // Within the loop over the objects along the row.
   void norm_at_once(Program& p, const Core& k) {
@@ -370,10 +441,10 @@ class EncoderDesign {
   // it comes, half of that along and half down.
   void quantise(Program& p, const Core& k) {
     const Number width = parameter(kWidth);
-    p.loop(parameter(kQuantising)).loop(parameter(kBlocks)).loop(parameter(kBlockObjects)).acquire(k.a);
+    p.loop(parameter(kQuantising)).loop(parameter(kQuantiseRounds));
+    p.loop(parameter(kBlocks)).loop(parameter(kBlockObjects)).acquire(k.a);
     p.call(kernel(K::join_maxima), {object(k.a), k.big}, {counter(), counter(1), parameter(kSets)});
-    p.release(k.a).end().end();
-    p.loop(parameter(kQuantiseRounds)).loop(parameter(kQuantise)).loop(parameter(kSlots));
+    p.release(k.a).end().end().loop(parameter(kQuantise)).loop(parameter(kSlots));
     auto keep = [&](int fifo, Number index, Number first, int part, int tiles) {
       p.acquire(fifo).call(kernel(K::keep_pieces), {object(fifo), k.big, k.state},
                            {index, first, literal(part), literal(tiles), width});
@@ -385,8 +456,7 @@ class EncoderDesign {
     p.end().loop(parameter(kMoreAlong));
     keep(k.a, counter(), parameter(kFirstMore), k.column, along_);
     p.end().loop(parameter(kPassing));
-    p.call(kernel(K::recall_maxima), {k.big, k.state},
-           {counter(2), counter(3), parameter(kQuantise), literal(k.column), literal(columns_)});
+    p.call(kernel(K::recall_maxima), {k.big, k.state}, {counter(2), literal(k.column), literal(columns_)});
     p.call(kernel(K::find_steps), {k.state, k.scales}).end();
     p.call(kernel(K::keep_scales), {k.state, k.query_scales}, {counter(), counter(1), parameter(kSlots)});
     // Several groups gather behind the kept ones, which are a result's size at most, until they fill a result.
@@ -438,7 +508,7 @@ class EncoderDesign {
       mine.pop_front();
     }
     mine.push_back(b_.fill(fifo, host, std::move(pattern), word));
-    if (made.array >= 0) made_[made.array].push_back({made.block, fifo, mine.back()});
+    if (made.array >= 0) made_[made.array].push_back({made.first, made.end, fifo, mine.back()});
     if (made.array >= 0) first_out_.try_emplace(fifo, mine.back());
     if (made.array < 0) last_in_[fifo] = mine.back();
   }
@@ -448,14 +518,14 @@ class EncoderDesign {
     while (!mine.empty() && mine.front() <= task) mine.pop_front();
     b_.await(task);
   }
-  // Before what reads rows of blocks `block` of an array, or all of it (-1): what writes there is done.
-  void ready(int64_t array, int block) {
+  // Before what reads rows of blocks [first, end) of an array: what writes there is done.
+  void ready(int64_t array, int first, int end) {
     std::map<int, int> last;  // by FIFO
-    for (const Written& w : made_[array]) {
-      if (block < 0 || w.block < 0 || w.block == block) last[w.fifo] = w.task;
-    }
+    std::erase_if(made_[array], [&](const Written& w) {
+      if (w.first < end && w.end > first) last[w.fifo] = w.task;
+      return w.first >= first && w.end <= end;
+    });
     for (const auto& [fifo, task] : last) await_until(fifo, task);
-    std::erase_if(made_[array], [block](const Written& w) { return block < 0 || w.block == block; });
   }
   // Before the first that an operation writes: what the one before it reads is read.
   void all_read() {
@@ -477,6 +547,16 @@ class EncoderDesign {
     const Dim outer = pattern.front();
     pattern.erase(pattern.begin());
     for (int64_t i = 0; i < outer.size; ++i) tasks(fifo, host, word + i * outer.stride, pattern, made);
+  }
+  // What the cores of a column send: dimension `of_rows` of the walk is theirs.
+  void take(int column, int64_t word, const Pattern& pattern, size_t of_rows, Made made) {
+    const int halves = rows_ / out_rows_;
+    for (int h = 0; h < halves; ++h) {
+      Pattern half = pattern;
+      half[of_rows].size = out_rows_;
+      tasks(out_[at(column * halves + h)], state_, word + h * out_rows_ * pattern[of_rows].stride, std::move(half),
+            made);
+    }
   }
   void finish_tasks() {
     for (auto& [fifo, mine] : tasks_) {
@@ -538,17 +618,17 @@ class EncoderDesign {
       }
     };
     for (int i = 0; i < m; ++i) {
-      ready(plan_.quantised, i);
+      ready(plan_.quantised, i, i + 1);
       if (share_ == 1) send(i);
       all_read();
       for (int c = 0; c < columns_; ++c) {
-        task(
-            out_[at(c)], state_, to + (int64_t{i} * rows_ * slots + first + c * apart) * kResultWords,
+        take(
+            c, to + (int64_t{i} * rows_ * slots + first + c * apart) * kResultWords,
             {{n, int64_t{columns_} * apart * kResultWords}, {rows_, int64_t{slots} * kResultWords}, {4, 512}, {512, 1}},
-            {to, i});
+            1, {to, i, i + 1});
         if (maxima) {
-          task(out_[at(c)], state_, plan_.maxima_at(i, next.parts * columns_, next.part * columns_ + c),
-               {{4 * rows_, 512}, {512, 1}}, {plan_.maxima, i});
+          take(c, plan_.maxima_at(i, next.parts * columns_, next.part * columns_ + c),
+               {{rows_, kResultWords}, {4, 512}, {512, 1}}, 0, {plan_.maxima, i, i + 1});
         }
       }
       if (share_ > 1) send(i);  // in tasks so many that results must leave meanwhile
@@ -562,16 +642,16 @@ class EncoderDesign {
     const int groups = options_.tile ? 1 : plan_.head_groups, together = plan_.keys_together();
     const int64_t block = int64_t{plan_.qkv_slots} * kResultWords, head = 2 * kResultWords;
     begin({{kAttend, groups * queries}, {kKeyGroups, plan_.key_blocks / together}, {kTogether, together}});
-    ready(plan_.qkv, -1);
+    ready(plan_.qkv, 0, plan_.blocks / rows_);
     for (int h = 0; h < groups; ++h) {
       const int64_t keys = plan_.qkv + h * rows_ * head;
       for (int q = 0; q < queries; ++q) {
         all_read();
         for (int c = 0; c < columns_; ++c) {
           const int64_t asked = keys + t * head + (q * columns_ + c) * block;
-          task(out_[at(c)], state_,
-               plan_.attended + ((int64_t{q} * columns_ + c) * plan_.attended_slots + h * rows_) * kResultWords,
-               {{4 * rows_, 512}, {512, 1}}, {plan_.attended, (q * columns_ + c) / rows_});
+          const int m = (q * columns_ + c) / rows_;
+          take(c, plan_.attended + ((int64_t{q} * columns_ + c) * plan_.attended_slots + h * rows_) * kResultWords,
+               {{rows_, kResultWords}, {4, 512}, {512, 1}}, 0, {plan_.attended, m, m + 1});
           // Of the scales' tiles the first is read; the others fill the object.
           task(w_in_[at(c)], state_, asked, {{kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
           task(w_in_[at(c)], state_, asked + kTileWords, {{rows_, head}, {2, 512}, {512, 1}});
@@ -598,30 +678,47 @@ class EncoderDesign {
   // Steps of a row of blocks of tiles.
   int steps_together() const { return kBlockRows / columns_; }
 
+  // Steps whose inputs are few tasks. Else a step's results are asked for before its inputs, whose tasks are awaited.
+  int steps_at_once() const { return share_ == 1 ? steps_together() : 1; }
+
   // Tiles [first, first + n) of four rows for each core, `groups` times n of them `apart` from each other, for the
-  // steps of row of blocks m: along the rows of cores, and down the columns.
-  void send_along(int m, int64_t from, int slots, int first, int n, int groups = 1, int apart = 0) {
+  // steps from `step` on: along the rows of cores, and down the columns.
+  void send_along(int step, int64_t from, int slots, int first, int n, int groups = 1, int apart = 0) {
     const int64_t block = int64_t{slots} * kResultWords, run = columns_ * 128;
+    const int m = step / steps_together();
     for (int f = 0; f < feeders_; ++f) {
-      const int64_t word = from + (int64_t{m} * rows_ + f * share_) * block + int64_t{first} * kResultWords;
-      const Dim steps{steps_together(), run}, repeats{groups, int64_t{apart} * kResultWords};
+      const int64_t word = from + (int64_t{m} * rows_ + f * share_) * block + int64_t{first} * kResultWords +
+                           step % steps_together() * run;
+      const Dim steps{steps_at_once(), run}, repeats{groups, int64_t{apart} * kResultWords};
       if (share_ == 1) {
         tasks(a_in_[at(f)], state_, word, {steps, repeats, {n, kResultWords}, {run, 1}});
       } else {
         tasks(a_in_[at(f)], state_, word,
-              {steps, repeats, {n / along_, along_ * kResultWords}, {share_, block}, {along_, kResultWords}, {run, 1}});
+              {repeats, {n / along_, along_ * kResultWords}, {share_, block}, {along_, kResultWords}, {run, 1}});
       }
     }
   }
-  void send_down(int m, int64_t from, int slots, int first, int n, int groups = 1, int apart = 0) {
-    const int64_t block = int64_t{slots} * kResultWords;
+  void send_down(int step, int64_t from, int slots, int first, int n, int groups = 1, int apart = 0) {
+    const int64_t block = int64_t{slots} * kResultWords, run = columns_ * 128;
+    const int m = step / steps_together();
     for (int c = 0; c < columns_; ++c) {
-      tasks(w_in_[at(c)], state_, from + int64_t{m} * rows_ * block + int64_t{first} * kResultWords + c * 128,
-            {{steps_together(), columns_ * 128},
+      tasks(w_in_[at(c)], state_,
+            from + int64_t{m} * rows_ * block + int64_t{first} * kResultWords + step % steps_together() * run + c * 128,
+            {{steps_at_once(), run},
              {groups, int64_t{apart} * kResultWords},
              {n, kResultWords},
              {rows_, block},
              {128, 1}});
+    }
+  }
+  // Calls inputs(step) and outputs(step) of all steps, in the order that the sequence needs.
+  template <class Inputs, class Outputs>
+  void each_step(int together, Inputs inputs, Outputs outputs) {
+    for (int step = 0; step < steps(); ++step) {
+      const bool results_first = share_ > 1;
+      if (results_first && step % together == 0) outputs(step, together);
+      if (step % steps_at_once() == 0) inputs(step);
+      if (!results_first && (step + 1) % together == 0) outputs(step + 1 - together, together);
     }
   }
 
@@ -631,19 +728,21 @@ class EncoderDesign {
     const int64_t block = int64_t{plan_.quantised_slots(width)} * kTileWords;
     const int64_t to = plan_.quantised + int64_t{m} * rows_ * block + int64_t{slot} * kTileWords + first * 64;
     for (int c = 0; c < columns_; ++c) {
-      task(out_[at(c)], state_, to + c * 64,
-           {{rows_, block}, {together, columns_ * 64}, {32 / together, kTileWords}, {64, 1}}, {plan_.quantised, m});
+      take(c, to + c * 64, {{rows_, block}, {together, columns_ * 64}, {32 / together, kTileWords}, {64, 1}}, 0,
+           {plan_.quantised, m, m + 1});
     }
   }
 
-  // A result holds those of 32 steps. What a round leaves there is of no meaning, and the next one writes over it.
-  void take_scales(int step, int width) {
+  // Of the steps of a round. A result holds those of 32 steps: what a round leaves there is of no meaning, and the next
+  // one writes over it.
+  void take_scales(int step, int round, int width) {
     const int64_t block = int64_t{plan_.quantised_slots(width)} * kTileWords;
     const int64_t to = plan_.quantised + int64_t{width / 64} * kTileWords;
+    const int m = step / steps_together();
     for (int c = 0; c < columns_; ++c) {
-      task(out_[at(c)], state_, to + int64_t{step / (16 / columns_)} * rows_ * block + c * 64,
-           {{rows_, block}, {2 * columns_, rows_ * block}, {16 / columns_, columns_ * 64}, {64, 1}},
-           {plan_.quantised, -1});
+      take(c, to + int64_t{m} * rows_ * block + c * 64,
+           {{rows_, block}, {2 * columns_, rows_ * block}, {16 / columns_, columns_ * 64}, {64, 1}}, 0,
+           {plan_.quantised, m, m + round / steps_together()});
     }
   }
 
@@ -653,18 +752,18 @@ class EncoderDesign {
   void take_rows(int step, int steps) {
     const int64_t next = plan_.x_at(1, 0, 0, 0) - plan_.x;
     for (int c = 0; c < columns_; ++c) {
-      tasks(out_[at(c)], state_, plan_.x_at(step, c, 0, 0),
-            {{steps, next},
-             {plan_.x_results(), rows_ * kResultWords},
-             {rows_, kPieceFloats},
-             {8, rows_ * kPieceFloats},
-             {kPieceFloats, 1}},
-            {plan_.x, step / steps_together()});
+      take(c, plan_.x_at(step, c, 0, 0),
+           {{steps, next},
+            {plan_.x_results(), rows_ * kResultWords},
+            {rows_, kPieceFloats},
+            {8, rows_ * kPieceFloats},
+            {kPieceFloats, 1}},
+           2, {plan_.x, step / steps_together(), step / steps_together() + 1});
     }
   }
   void send_rows(int step) {
     const int tiles = up(plan_.shape.d / 64, along_);
-    const Dim steps{steps_together(), plan_.x_at(1, 0, 0, 0) - plan_.x};
+    const Dim steps{steps_at_once(), plan_.x_at(1, 0, 0, 0) - plan_.x};
     for (int c = 0; c < columns_; ++c) {
       const int64_t word = plan_.x_at(step, c, 0, 0);
       if (plan_.by_rows()) {
@@ -677,28 +776,35 @@ class EncoderDesign {
     }
   }
 
+  // What comes early for a step that is not there: any bytes will do.
+  void send_any(int objects) {
+    for (int f = 0; objects > 0 && f < feeders_; ++f)
+      task(a_in_[at(f)], state_, plan_.x, {{2 * objects * share_, 512}, {512, 1}});
+  }
+
   void run_norm(int64_t parameters, bool last) {
-    const int d = plan_.shape.d, tiles = up(d / 64, along_);
+    const int d = plan_.shape.d, tiles = norm_objects() * along_;
     const int together = norm_together(), round = plan_.round(steps());
     made_.erase(plan_.quantised);  // all has been read
+    ready(plan_.x, 0, plan_.blocks / rows_);
     begin({{kNorms, 1}, {kNormRounds, steps() / round}, {kGroups, round / together}, {kBefore, !last}, {kAfter, last}});
     for (int c = 0; c < columns_; ++c) {
       task(w_in_[at(c)], weights_, parameters, {{2 * kNormObjects, 512}, {512, 1}});
     }
-    for (int step = 0; step < steps(); ++step) {
-      if (step % steps_together() == 0) {
-        ready(plan_.x, step / steps_together());
-        ready(plan_.result, step / steps_together());
-        send_rows(step);
-        send_along(step / steps_together(), plan_.result, plan_.result_slots, 0, tiles);
-      }
+    auto inputs = [&](int step) {
+      const int m = step / steps_together();
+      ready(plan_.result, m, m + 1);
+      send_rows(step);
+      send_along(step, plan_.result, plan_.result_slots, 0, tiles);
+      if (step + steps_at_once() == steps()) send_any(early_objects());
+    };
+    auto outputs = [&](int step, int n) {
       all_read();
-      if ((step + 1) % together == 0) {
-        take_rows(step + 1 - together, together);
-        take_pieces(step + 1 - together, d, 0, together);
-      }
-      if ((step + 1) % round == 0) take_scales(step + 1 - round, d);
-    }
+      take_rows(step, n);
+      take_pieces(step, d, 0, n);
+      if ((step + n) % round == 0) take_scales(step + n - round, round, d);
+    };
+    each_step(together, inputs, outputs);
   }
 
   // Objects of four rows' tiles that come down the column: as many come along the row, or some more.
@@ -718,7 +824,7 @@ class EncoderDesign {
     const int down = kept ? objects_down(tiles) : 0, along = kept ? up(tiles - down * down_, along_) : 0;
     const int together = plan_.groups_together(width), round = plan_.round(steps());
     const bool gather = kept && width <= 1024;
-    const int blocks = kept ? 0 : steps() / steps_together();
+    const int blocks = kept ? 0 : round / steps_together();
     made_.erase(plan_.quantised);  // all has been read
     begin({{kQuantising, 1},
            {kQuantiseRounds, steps() / round},
@@ -738,33 +844,34 @@ class EncoderDesign {
            {kFull, kept ? 0 : halves / 2},
            {kHalf, kept ? 0 : halves % 2},
            {kWidth, width}});
-    if (!kept) {
-      ready(plan_.maxima, -1);
-      send_maxima(blocks, sets);
-    }
-    for (int step = 0; step < steps(); ++step) {
-      if (step % steps_together() == 0) {
-        const int m = step / steps_together();
-        ready(from, m);
-        if (kept) {
-          send_along(m, from, slots, 0, along);
-          if (down > 0) send_down(m, from, slots, along, down * down_);
-        } else {
-          send_along(m, from, slots, 0, 8, halves, 16);
-          send_down(m, from, slots, 8, 8, halves, 16);
-        }
+    auto inputs = [&](int step) {
+      const int m = step / steps_together();
+      if (!kept && step % round == 0) {
+        ready(plan_.maxima, m, m + blocks);
+        send_maxima(m, blocks, sets);
       }
+      ready(from, m, m + 1);
+      if (kept) {
+        if (share_ == 1) send_along(step, from, slots, 0, along);
+        if (down > 0) send_down(step, from, slots, along, down * down_);
+        if (share_ > 1) send_along(step, from, slots, 0, along);
+      } else {
+        if (share_ == 1) send_along(step, from, slots, 0, 8, halves, 16);
+        send_down(step, from, slots, 8, 8, halves, 16);
+        if (share_ > 1) send_along(step, from, slots, 0, 8, halves, 16);
+      }
+    };
+    auto outputs = [&](int step, int n) {
       all_read();
-      for (int i = 0; (step + 1) % together == 0 && i < plan_.quantised_results(width); ++i) {
-        take_pieces(step + 1 - together, width, 32 * i, together);
-      }
-      if ((step + 1) % round == 0) take_scales(step + 1 - round, width);
-    }
+      for (int i = 0; i < plan_.quantised_results(width); ++i) take_pieces(step, width, 32 * i, n);
+      if ((step + n) % round == 0) take_scales(step + n - round, round, width);
+    };
+    each_step(together, inputs, outputs);
   }
-  void send_maxima(int blocks, int sets) {
+  void send_maxima(int m, int blocks, int sets) {
     const int64_t apart = rows_ * kResultWords, all = plan_.sets_up(sets);
     for (int f = 0; f < feeders_; ++f) {
-      tasks(a_in_[at(f)], state_, plan_.maxima_at(0, sets, 0) + f * share_ * kResultWords,
+      tasks(a_in_[at(f)], state_, plan_.maxima_at(m, sets, 0) + f * share_ * kResultWords,
             {{blocks, all * apart}, {all / 16, 16 * apart}, {share_, kResultWords}, {16, apart}, {64, 1}});
     }
   }
@@ -791,10 +898,14 @@ class EncoderDesign {
   const EncoderPlan plan_;
   const EncoderOptions options_;
   const int rows_, columns_;
-  int feeders_ = 1, share_ = 1;              // rows of cores that a feeder serves
+  int feeders_ = 1, share_ = 1;  // rows of cores that a feeder serves
+  // Rows of cores whose results leave by one channel of a shim. Two channels where that is what writing waits for; with
+  // more columns it is the sequence's tasks, with fewer the memory tiles have no channels left.
+  int out_rows_ = 1;
   int along_ = 1, down_ = 1, together_ = 1;  // tiles of an object of pieces along a row and down a column; the larger
   Builder b_;
-  std::vector<int> a_in_, a_, w_in_, w_, c_, out_;  // by feeder, row, column, column, worker, column
+  std::vector<int> a_in_, a_, w_in_, w_, c_,
+      out_;  // by feeder, row, column, column, worker, column and half of its rows
   std::map<std::string, int> named_;
   std::vector<int> own_;
   int weights_ = -1, state_ = -1;

@@ -16,6 +16,7 @@ enum class EncoderKernel : uint8_t {
   attention_weights,
   clear_first,
   quantise_head,
+  keep_part,
   rows_of,
   add_rows,
   add_row,

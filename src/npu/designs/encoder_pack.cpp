@@ -138,7 +138,7 @@ EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
   attended = array(attended_slots, kResultWords);
   hidden = array(hidden_slots, kResultWords);
   quantised = state_words;  // a result of scales is of 32 steps
-  state_words += int64_t{up(blocks, 2 * columns * rows)} * quantised_slots(std::max(4 * s.d, conv1.k)) * kTileWords;
+  state_words += int64_t{blocks + 2 * columns * rows} * quantised_slots(std::max(4 * s.d, conv1.k)) * kTileWords;
   frames_slots = up(conv1.k_tiles(), 8);
   frames = array(3 * frames_slots, kResultWords);  // three arrays, one a tap of the second convolution
   convolved_slots = up(2 * t + up(t, columns), 16);

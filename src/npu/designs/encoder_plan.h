@@ -65,11 +65,15 @@ struct EncoderPlan {
   static int quantised_results(int width) { return up(width, 2048) / 2048; }
   static int quantised_slots(int width) { return std::max(32 * quantised_results(width), width / 64 + 1); }
   int groups_together(int width) const { return std::min(16 / columns, width <= 512 ? 4 : width <= 1024 ? 2 : 1); }
-  // Steps after which the scales of their rows leave together.
+  // Steps after which the scales of their rows leave together: whole rows of blocks, at most 32, and where it can be
+  // not all, so that what reads the first rows need not wait for the last.
   int round(int steps) const {
-    int n = 16 / columns;
-    while (2 * n <= 32 && steps % (2 * n) == 0) n *= 2;
-    return 3 * n <= 32 && steps % (3 * n) == 0 ? 3 * n : n;
+    const int n = 16 / columns;
+    int best = n;
+    for (int r = n; r <= std::min(32, std::max(n, steps / 2)); r += n) {
+      if (steps % r == 0) best = r;
+    }
+    return best;
   }
 
   // The first word of what a core row has of result `o`, and of its element [row, column].

@@ -56,8 +56,10 @@ int64_t head(Generation g, Numbers) { return cycles_of("quantise_bf16_64x64", g)
 int64_t to_rows(Generation g, Numbers n) {
   const int port = g == Generation::aie2 ? 32 : 64;
   const Body body = {.load_bytes = 64, .store_bytes = 4 * port, .moves = 2};
-  return kCall + pieces(int64_t{n[0]} * n[2], n[2], n[3]) * loop(g, kBlocks, body, kLoadLatency + kVectorLatency);
+  return kCall +
+         pieces(n[1] + int64_t{n[0]} * n[4], n[4], n[5]) * loop(g, kBlocks, body, kLoadLatency + kVectorLatency);
 }
+int64_t one_part(Generation g, Numbers n) { return kCall + n[5] * copied(g, 2 * kPieceFloats); }
 int64_t add(Generation g, Numbers n) {
   constexpr Body body = {.load_bytes = 128, .store_bytes = 64, .vectors = 1};
   return kCall + pieces(int64_t{n[1]} * n[2] + int64_t{n[0]} * n[4], n[4], n[5]) *
@@ -124,6 +126,7 @@ constexpr KernelType kKernels[] = {
     {"attention_weights", kObject, Bind<attention_weights>::run, weights, 3328},
     {"clear_first", kObject, Bind<clear_first>::run, clear, 1024},
     {"quantise_head", kObject, Bind<quantise_head>::run, head, 2048},
+    {"keep_part", kObject, Bind<keep_part>::run, one_part, 1024},
     {"rows_of", kObject, Bind<rows_of>::run, to_rows, 1024},
     {"add_rows", kObject, Bind<add_rows>::run, add, 1024},
     {"add_row", kObject, Bind<add_row>::run, add_one, 1024},
