@@ -123,9 +123,10 @@ void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t first, 
   }
 }
 
-void add_rows(const float* object, float* rows, int32_t index, int32_t group, int32_t apart, int32_t part,
-              int32_t tiles, int32_t width) {
-  const int32_t first = group * apart + index * tiles, n = there(first, tiles, width), parts = parts_of(tiles, 4);
+void add_rows(const float* object, float* rows, int32_t index, int32_t group, int32_t first, int32_t apart,
+              int32_t part, int32_t tiles, int32_t width) {
+  first += group * apart + index * tiles;
+  const int32_t n = there(first, tiles, width), parts = parts_of(tiles, 4);
   for (int32_t k = 0; k < n; ++k) {
     const float* from = object + (k * parts + part) * kPiece;
     float* to = rows + (first + k) * 64;

@@ -74,8 +74,8 @@ void keep_part(const bfloat16* object, bfloat16* kept, int32_t index, int32_t gr
                int32_t part, int32_t tiles);
 void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t first, int32_t part, int32_t parts,
              int32_t tiles, int32_t width);
-void add_rows(const float* object, float* rows, int32_t index, int32_t group, int32_t apart, int32_t part,
-              int32_t tiles, int32_t width);
+void add_rows(const float* object, float* rows, int32_t index, int32_t group, int32_t first, int32_t apart,
+              int32_t part, int32_t tiles, int32_t width);
 void copy_parameters(const float* object, float* parameters, int32_t index, int32_t width);
 void add_row(const float* object, float* rows, int32_t index, int32_t row, int32_t group, int32_t together,
              int32_t part, int32_t width);

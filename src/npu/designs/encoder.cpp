@@ -309,12 +309,6 @@ class EncoderDesign {
     const bool alone = together == 1;
     p.loop(parameter(kNorms)).loop(kNormObjects).acquire(k.b);
     p.call(kernel(K::copy_parameters), {object(k.b), k.work}, {counter(), width}).release(k.b).end();
-    auto from_object = [&](int objects, int first) {
-      p.loop(objects).acquire(k.a);
-      p.call(kernel(K::rows_of), {object(k.a), k.big},
-             {counter(), literal(first), literal(k.column), literal(columns_), literal(along_), width});
-      p.release(k.a);
-    };
     const int early = early_objects();
     if (early > 0) {
       p.loop(early);
@@ -326,8 +320,8 @@ class EncoderDesign {
       p.call(kernel(K::rows_of), {early_place(k), k.big},
              {literal(0), literal(0), literal(early_behind()), literal(1), literal(early * along_), width});
     }
-    from_object(norm_objects() - early, early * along_);
     if (plan_.by_rows()) {
+      from_objects(p, k, early * along_, norm_objects() - early);
       p.end();
       norm_by_rows(p, k);
     } else {
@@ -412,23 +406,34 @@ class EncoderDesign {
     early(literal(most), counter());
     p.end();
   }
-  // Within the loop over the objects along the row.
+  // A result leaves as soon as its tiles have come.
   void norm_at_once(Program& p, const Core& k) {
     const Number width = literal(plan_.shape.d);
-    const int down = x_tiles_down();
-    p.loop(along_ / down).acquire(k.b);
-    p.call(kernel(K::add_rows), {object(k.b), k.big},
-           {counter(), counter(1), literal(along_), literal(k.row), literal(down), width});
-    p.release(k.b).end().end();
-    auto send = [&](int parameter_of) {
-      p.loop(parameter(parameter_of)).loop(plan_.x_results()).acquire(k.c);
-      p.call(kernel(K::send_rows), {k.big, object(k.c)}, {counter(), width}).release(k.c).end().end();
+    const int down = x_tiles_down(), objects = 8 / along_;
+    auto send = [&](Number result) {
+      p.acquire(k.c).call(kernel(K::send_rows), {k.big, object(k.c)}, {result, width}).release(k.c);
     };
-    send(kBefore);
+    for (int o = 0; o < plan_.x_results(); ++o) {
+      from_objects(p, k, 8 * o, std::min(objects, norm_objects() - o * objects));
+      p.loop(along_ / down).acquire(k.b);
+      p.call(kernel(K::add_rows), {object(k.b), k.big},
+             {counter(), counter(1), literal(8 * o), literal(along_), literal(k.row), literal(down), width});
+      p.release(k.b).end().end().loop(parameter(kBefore));
+      send(literal(o));
+      p.end();
+    }
     p.loop(4).call(kernel(K::layer_norm_row), {k.big, k.work, k.query, k.scales},
                    {counter(), literal(0), literal(4), width});
-    p.end();
-    send(kAfter);
+    p.end().loop(parameter(kAfter)).loop(plan_.x_results());
+    send(counter());
+    p.end().end();
+  }
+  // Leaves the loop open.
+  void from_objects(Program& p, const Core& k, int first, int objects) {
+    p.loop(objects).acquire(k.a);
+    p.call(kernel(K::rows_of), {object(k.a), k.big},
+           {counter(), literal(first), literal(k.column), literal(columns_), literal(along_), literal(plan_.shape.d)});
+    p.release(k.a);
   }
 
   // The scales of a round leave after its rows.

@@ -62,7 +62,7 @@ int64_t to_rows(Generation g, Numbers n) {
 int64_t one_part(Generation g, Numbers n) { return kCall + n[5] * copied(g, 2 * kPieceFloats); }
 int64_t add(Generation g, Numbers n) {
   constexpr Body body = {.load_bytes = 128, .store_bytes = 64, .vectors = 1};
-  return kCall + pieces(int64_t{n[1]} * n[2] + int64_t{n[0]} * n[4], n[4], n[5]) *
+  return kCall + pieces(n[2] + int64_t{n[1]} * n[3] + int64_t{n[0]} * n[5], n[5], n[6]) *
                      loop(g, kPieceFloats / 16, body, kLoadLatency + 3);
 }
 int64_t add_one(Generation g, Numbers n) {

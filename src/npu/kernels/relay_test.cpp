@@ -138,7 +138,7 @@ TEST(RelayAie, FloatPiecesAreAddedAndSent) {
       Buffer<float> rows(start);
       for (int i = 0; i < objects; ++i) {
         Buffer<float> object(std::vector<float>(more.begin() + i * 1024, more.begin() + (i + 1) * 1024));
-        call("add_rows", {object.bytes(), rows.bytes()}, {i % 2, i / 2, apart, part, tiles, width});
+        call("add_rows", {object.bytes(), rows.bytes()}, {i % 2, i / 2 - 1, apart, apart, part, tiles, width});
       }
       std::vector<float> sums(start);
       for (int r = 0; r < 4; ++r) {
