@@ -94,7 +94,7 @@ struct Step {
     call,     // `kernel` with `operands` and `numbers`
     loop,     // the steps up to the matching end, `trips` times
     end,
-    barrier,  // wait until the runtime sequence signals this worker
+    barrier,  // wait until the runtime sequence signals this worker; then take the parameters as they are written
   };
   Op op = Op::end;
   int fifo = -1, count = 1;
@@ -122,7 +122,7 @@ struct HostBuffer {
 // One instruction group of the runtime sequence.
 struct Action {
   enum class Op : uint8_t {
-    write,   // `value` to parameter `index` of `worker`
+    write,   // `value` to parameter `index` of `worker`, which takes it at its next barrier, or at once if it has none
     signal,  // let `worker` pass its barrier
     start,   // a task of the shim between `host` and `fifo`
     await,   // until the task of `task` (an index into the sequence) has moved its last word

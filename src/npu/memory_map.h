@@ -23,8 +23,19 @@ class MemoryMap {
     return at + bytes <= high ? at : -1;
   }
   int64_t find(int64_t bytes) const { return find(bytes, 0, bytes_); }
+  // In the last bank the highest: what is free there then adjoins what is free in the one before, and holds what no
+  // bank has room for.
   int64_t find_in_bank(int64_t bytes, int bank) const {
-    return find(bytes, bank * bank_bytes(), (bank + 1) * bank_bytes());
+    const int64_t low = bank * bank_bytes();
+    return bank + 1 == banks_ ? find_high(bytes, low) : find(bytes, low, low + bank_bytes());
+  }
+  int64_t find_high(int64_t bytes, int64_t low) const {
+    int64_t end = bytes_, at = (end - bytes) / 32 * 32;
+    for (auto s = used_.rbegin(); s != used_.rend() && at < s->end; ++s) {
+      end = std::min(end, s->start);
+      at = (end - bytes) / 32 * 32;
+    }
+    return at >= low ? at : -1;
   }
 
   void take(int64_t address, int64_t bytes) {

@@ -10,11 +10,12 @@ namespace {
 
 using namespace shorthand::aie2;
 
-constexpr int kBlock = 32;                 // elements of 4 x 8
-constexpr int kPieces = kRelayObject / 2;  // bfloat16 of an object
-constexpr int kObjectFloats = kRelayObject / 4, kResultFloats = kRelayResult / 4;
-constexpr int kPiecesInResult = kRelayResult / (4 * 64);  // of int8
-constexpr int kPieceFloats = 64;
+constexpr int kBlock = 32;                              // elements of 4 x 8
+constexpr int kPiece = 8 * kBlock;                      // elements
+constexpr int kPiecesInResult = kRelayResult / kPiece;  // of int8
+constexpr int kObjectFloats = kRelayObject / 4;
+constexpr int kScalePiece = 64;  // floats, of which four are scales
+constexpr int kSets = 16;        // of maxima in an object
 
 constexpr int32_t at_most(int32_t x, int32_t most) { return x < most ? x : most; }
 
@@ -28,10 +29,12 @@ SHORTHAND_KERNEL_INLINE void copy(const T* from, T* to, int32_t count) {
   for (int32_t i = 0; i < count; i += lanes) aie::store_v(to + i, aie::load_v<lanes>(from + i));
 }
 
-// Columns of object `index` that are not beyond the width, times the four rows.
-SHORTHAND_KERNEL_INLINE int32_t elements(int32_t index, int32_t width) {
-  return at_most(4 * width - index * kPieces, kPieces);
+// An object of `tiles` tiles has `pieces` pieces in all: as many parts, one a core.
+constexpr int32_t parts_of(int32_t tiles, int32_t pieces) {
+  return tiles == 1 ? pieces : tiles == 2 ? pieces >> 1 : tiles == 4 ? pieces >> 2 : pieces >> 3;
 }
+// Of `tiles` tiles from `first` on those that are not beyond the width.
+constexpr int32_t there(int32_t first, int32_t tiles, int32_t width) { return at_most((width >> 6) - first, tiles); }
 
 struct Steps {  // from values to steps of the scale, for the upper and the lower two rows of a block
   Parts upper, lower;
@@ -49,10 +52,8 @@ SHORTHAND_KERNEL_INLINE Steps steps_of(const int16_t* state) {
   return {steps(largest.extract<16>(0)), steps(largest.extract<16>(1))};
 }
 
-SHORTHAND_KERNEL_INLINE void quantise(const bfloat16* in, const int16_t* state, int8_t* out) {
-  set_modes();
-  const Steps steps = steps_of(state);
-  for (int32_t i = 0; i < kPieces; i += kBlock) {
+SHORTHAND_KERNEL_INLINE void quantise(const bfloat16* in, const Steps& steps, int8_t* out, int32_t count) {
+  for (int32_t i = 0; i < count; i += kBlock) {
     aie::store_v(out + i, in_steps(aie::load_v<16>(in + i), aie::load_v<16>(in + i + 16), steps.upper, steps.lower));
   }
 }
@@ -87,32 +88,54 @@ void attention_weights(float* sums, int16_t* work, int32_t index, int32_t first,
   attention_weights_64x64(sums, state_of(sums), work, at_most(positions - 64 * (first * together + index), 64));
 }
 
-void clear_first(bfloat16* tile, int32_t index, int32_t across) {
-  if (index >= across) return;
+void clear_first(bfloat16* tile, float* row_max, int32_t index) {
+  if (index > 0) return;
   for (int32_t i = 0; i < 8 * kBlock; i += kBlock) aie::store_v(tile + i, aie::zeros<bfloat16, 8>());
+  const int32_t none = 0;
+  __builtin_memcpy(row_max, &none, sizeof none);
 }
 
 void quantise_head(const bfloat16* in, const float* row_max, int8_t* out) {
   quantise_bf16_64x64(in, row_max, out + kRelayObject, reinterpret_cast<float*>(out));
 }
 
-void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t width) {
-  const int32_t n = elements(index, width);
-  float* to = rows + index * (kPieces / 4);
-  for (int32_t i = 0; i < n; i += kBlock, to += 8) {
-    const Floats upper = to_f32(aie::load_v<16>(object + i)), lower = to_f32(aie::load_v<16>(object + i + 16));
-    aie::store_v(to, upper.extract<8>(0));
-    aie::store_v(to + width, upper.extract<8>(1));
-    aie::store_v(to + 2 * width, lower.extract<8>(0));
-    aie::store_v(to + 3 * width, lower.extract<8>(1));
+void keep_part(const bfloat16* object, bfloat16* kept, int32_t index, int32_t group, int32_t together, int32_t behind,
+               int32_t part, int32_t tiles) {
+  const int32_t parts = parts_of(tiles, 8);
+  bfloat16* to = kept + (behind + (group * together + index) * tiles) * kPiece;
+  for (int32_t k = 0; k < tiles; ++k) copy(object + (k * parts + part) * kPiece, to + k * kPiece, kPiece);
+}
+
+void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t first, int32_t part, int32_t parts,
+             int32_t tiles, int32_t width) {
+  first += index * tiles;
+  const int32_t n = there(first, tiles, width);
+  for (int32_t k = 0; k < n; ++k) {
+    const bfloat16* from = object + (k * parts + part) * kPiece;
+    float* to = rows + (first + k) * 64;
+    for (int32_t i = 0; i < kPiece; i += kBlock, to += 8) {
+      const Floats upper = to_f32(aie::load_v<16>(from + i)), lower = to_f32(aie::load_v<16>(from + i + 16));
+      aie::store_v(to, upper.extract<8>(0));
+      aie::store_v(to + width, upper.extract<8>(1));
+      aie::store_v(to + 2 * width, lower.extract<8>(0));
+      aie::store_v(to + 3 * width, lower.extract<8>(1));
+    }
   }
 }
 
-void add_rows(const float* object, float* rows, int32_t index, int32_t width) {
-  float* to = rows + index * kObjectFloats;
-  const int32_t n = at_most(4 * width - index * kObjectFloats, kObjectFloats);
-  for (int32_t i = 0; i < n; i += 16)
-    aie::store_v(to + i, aie::add(aie::load_v<16>(to + i), aie::load_v<16>(object + i)));
+void add_rows(const float* object, float* rows, int32_t index, int32_t group, int32_t first, int32_t apart,
+              int32_t part, int32_t tiles, int32_t width) {
+  first += group * apart + index * tiles;
+  const int32_t n = there(first, tiles, width), parts = parts_of(tiles, 4);
+  for (int32_t k = 0; k < n; ++k) {
+    const float* from = object + (k * parts + part) * kPiece;
+    float* to = rows + (first + k) * 64;
+    for (int32_t r = 0; r < 4; ++r, from += 64, to += width) {
+      SHORTHAND_UNROLL
+      for (int32_t i = 0; i < 64; i += 16)
+        aie::store_v(to + i, aie::add(aie::load_v<16>(to + i), aie::load_v<16>(from + i)));
+    }
+  }
 }
 
 void copy_parameters(const float* object, float* parameters, int32_t index, int32_t width) {
@@ -120,15 +143,35 @@ void copy_parameters(const float* object, float* parameters, int32_t index, int3
   copy(object, parameters + first, at_most(2 * width + 16 - first, kObjectFloats));
 }
 
-void layer_norm_row(float* rows, const float* parameters, int8_t* q, float* scales, int32_t index, int32_t width) {
+void add_row(const float* object, float* rows, int32_t index, int32_t row, int32_t group, int32_t together,
+             int32_t part, int32_t width) {
+  const float* from = object + part * kPiece;
+  float* to = rows + (group * together + row) * width + index * kPiece;
+  const int32_t n = at_most(width - index * kPiece, kPiece);
+  for (int32_t i = 0; i < n; i += 16)
+    aie::store_v(to + i, aie::add(aie::load_v<16>(to + i), aie::load_v<16>(from + i)));
+}
+
+void send_row(const float* rows, float* out, int32_t row, int32_t group, int32_t together, int32_t apart,
+              int32_t width) {
+  copy(rows + (group * together + row) * width, out + row * apart, width);
+}
+
+void layer_norm_row(float* rows, const float* parameters, int8_t* q, float* scales, int32_t index, int32_t group,
+                    int32_t together, int32_t width) {
+  index += group * together;
   layer_norm_i8(rows + index * width, parameters, q + index * width, scales + index, 1, width);
 }
 
 void send_rows(const float* rows, float* out, int32_t index, int32_t width) {
-  const int32_t first = index * kResultFloats, left = at_most(4 * width - first, kResultFloats);
-  const int32_t n = left < 0 ? 0 : left;
-  copy(rows + first, out, n);
-  for (int32_t i = n; i < kResultFloats; i += 16) aie::store_v(out + i, aie::zeros<float, 16>());
+  const int32_t n = there(8 * index, 8, width);
+  const float* from = rows + 8 * index * 64;
+  for (int32_t k = 0; k < n; ++k, from += 64) {
+    for (int32_t r = 0; r < 4; ++r, out += 64) copy(from + r * width, out, 64);
+  }
+  for (int32_t k = n < 0 ? 0 : n; k < 8; ++k, out += kPiece) {
+    for (int32_t i = 0; i < kPiece; i += 16) aie::store_v(out + i, aie::zeros<float, 16>());
+  }
 }
 
 // Sixty-four columns of four rows at a time: runs of eight bytes, each row's in turn.
@@ -154,26 +197,70 @@ void keep_quantised(const int8_t* q, const float* scales, int8_t* out, float* ke
 void send_kept(const int8_t* rows, int8_t* out, int32_t first) { copy(rows + first, out, kRelayResult); }
 
 // Magnitudes as bits, whose order is that of the numbers.
-void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_t first, int32_t width) {
-  index += first;
+void keep_pieces(const bfloat16* object, bfloat16* rows, int16_t* state, int32_t index, int32_t first, int32_t part,
+                 int32_t tiles, int32_t width) {
+  first += index * tiles;
   const auto magnitude_bits = aie::broadcast<int16_t, 32>(0x7fff);
-  Shorts most = index == 0 ? aie::zeros<int16_t, 32>() : aie::load_v<32>(state);
-  const int32_t n = elements(index, width);
-  for (int32_t i = 0; i < n; i += kBlock) {
-    most = aie::max(most, aie::bit_and(aie::load_v<32>(object + i).cast_to<int16_t>(), magnitude_bits));
+  Shorts most = first == 0 ? aie::zeros<int16_t, 32>() : aie::load_v<32>(state);
+  const int32_t n = there(first, tiles, width), parts = parts_of(tiles, 8);
+  for (int32_t k = 0; k < n; ++k) {
+    const bfloat16* from = object + (k * parts + part) * kPiece;
+    bfloat16* to = rows + (first + k) * kPiece;
+    for (int32_t i = 0; i < kPiece; i += kBlock) {
+      const auto block = aie::load_v<32>(from + i);
+      aie::store_v(to + i, block);
+      most = aie::max(most, aie::bit_and(block.cast_to<int16_t>(), magnitude_bits));
+    }
   }
   aie::store_v(state, most);
 }
 
-void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t first, int32_t slot,
-                   int32_t apart, int32_t result, int32_t behind) {
-  index += first;
-  quantise(rows + (4 * result + index) * kPieces, state, out + (behind + slot * apart + index) * kPieces);
+void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t result, int32_t slot, int32_t apart,
+                   int32_t behind, int32_t width) {
+  set_modes();
+  const int32_t first = result * kPiecesInResult;
+  quantise(rows + first * kPiece, steps_of(state), out + (behind + slot * apart) * kPiece,
+           there(first, kPiecesInResult, width) * kPiece);
 }
 
-void quantise_pieces(const bfloat16* object, const int16_t* state, int8_t* out, int32_t index, int32_t slot,
-                     int32_t apart) {
-  quantise(object, state, out + (slot * apart + index) * kPieces);
+void find_steps(const int16_t* state, bfloat16* steps) {
+  set_modes();
+  const Steps found = steps_of(state);
+  aie::store_v(steps, found.upper.high);
+  aie::store_v(steps + 16, found.upper.low);
+  aie::store_v(steps + 32, found.lower.high);
+  aie::store_v(steps + 48, found.lower.low);
+}
+
+void quantise_pieces(const bfloat16* object, const bfloat16* steps, int8_t* out, int32_t index, int32_t group,
+                     int32_t apart, int32_t half, int32_t first, int32_t part, int32_t tiles) {
+  set_modes();
+  const Steps found = {{aie::load_v<16>(steps), aie::load_v<16>(steps + 16)},
+                       {aie::load_v<16>(steps + 32), aie::load_v<16>(steps + 48)}};
+  first += half * 16 + group * apart + index * tiles;
+  const int32_t parts = parts_of(tiles, 8);
+  for (int32_t k = 0; k < tiles; ++k)
+    quantise(object + (k * parts + part) * kPiece, found, out + (first + k) * kPiece, kPiece);
+}
+
+void send_maxima(const float* row_max, float* out) { copy(row_max, out, 64); }
+
+void join_maxima(const float* object, float* maxima, int32_t index, int32_t block, int32_t sets) {
+  const int32_t n = at_most(sets - index * kSets, kSets);
+  for (int32_t i = 0; i < 64; i += 16) {
+    float* to = maxima + block * 64 + i;
+    Ints most = index == 0 ? aie::zeros<int32_t, 16>() : aie::load_v<16>(to).cast_to<int32_t>();
+    for (int32_t s = 0; s < n; ++s) most = aie::max(most, aie::load_v<16>(object + s * 64 + i).cast_to<int32_t>());
+    aie::store_v(to, most.cast_to<float>());
+  }
+}
+
+void recall_maxima(const float* maxima, int16_t* state, int32_t index, int32_t part, int32_t parts) {
+  set_modes();
+  const auto four = aie::load_v<4>(maxima + 4 * (index * parts + part));
+  const Halves rows = to_bf16(aie::concat(four, four, four, four));
+  const Shorts all = aie::concat(rows, rows).cast_to<int16_t>();
+  aie::store_v(state, doubled<4>(doubled<2>(doubled<1>(all))));
 }
 
 void keep_scales(const int16_t* state, float* kept, int32_t slot, int32_t batch, int32_t together) {
@@ -184,7 +271,7 @@ void keep_scales(const int16_t* state, float* kept, int32_t slot, int32_t batch,
 }
 
 void send_scales(const float* kept, float* out) {
-  for (int32_t i = 0; i < kPiecesInResult; ++i) aie::store_v(out + i * kPieceFloats, aie::load_v<4>(kept + i * 4));
+  for (int32_t i = 0; i < kPiecesInResult; ++i) aie::store_v(out + i * kScalePiece, aie::load_v<4>(kept + i * 4));
 }
 
 }  // extern "C"

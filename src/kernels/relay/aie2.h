@@ -4,10 +4,12 @@
 //
 // A core receives objects of kRelayObject bytes and sends results of kRelayResult. A tile is [64, 64] in blocks of
 // 4 x 8: an object of int8, a result of bfloat16. A piece is four of its rows, eight blocks: 256 bytes of int8, 512 of
-// bfloat16; an object holds the pieces of four rows under 512 columns of bfloat16. Scales travel as pieces too: in an
-// object of scales that of row 4 g + i is the float at byte 256 g + 4 i. `width` is the columns of the four rows, a
-// multiple of 64; `index` counts a row's objects. Rows [4, width] are row-major; all buffers stand on 32 bytes; none
-// may overlap.
+// bfloat16. Scales travel as pieces too: in an object of scales that of row 4 g + i is the float at byte 256 g + 4 i.
+// A piece of floats is [4, 64] row by row, or 256 columns of one row: 1,024 bytes.
+// An object of pieces serves all cores that it passes: piece i is for core i % parts of them (its `part`), and of tile
+// i / parts among the object's `tiles`. Eight pieces of bfloat16 or four of floats make an object: tiles * parts is
+// that. `width` is the columns of the four rows, a multiple of 64; what lies beyond is left out. Rows [4, width] are
+// row-major; all buffers stand on 32 bytes; none may overlap.
 //
 // gather_scales     scales [64] from an object of them.
 // copy_scales       row `row` and tile 0 of attention's object of scales: [4 rows of cores][kRelayTogether tiles][64]
@@ -17,25 +19,35 @@
 // attention_scores, attention_weights   likewise. Of `positions` keys in all k is tile t = first * together + index,
 //                   64 t < positions; the rest is padding. scales is attention's object of tiles first * together on,
 //                   `together` at most kRelayTogether.
-// clear_first       row 0 of a bfloat16 tile = 0 if `tile` < `across`, the tiles in a row of them.
+// clear_first       row 0 of a bfloat16 tile and of row_max = 0 if `index` is 0.
 // quantise_head     quantise_bf16_64x64 of gemm_i8/aie2.h into a result: 64 scales, and the int8 tile from its second
 //                   half on.
-// rows_of           an object of pieces to its columns of float rows.
-// add_rows          1,024 floats of rows += object, from 1024 index on; what is beyond the rows is left out.
+// keep_part         the part's pieces of an object to kept, from piece behind + (group * together + index) * tiles on.
+// rows_of           the part's pieces of an object, tiles first + index * tiles on, to their columns of float rows; or
+//                   of what was kept, with `behind` as the part of one.
+// add_rows          rows += the part's pieces of floats of tiles group * apart + index * tiles on.
 // copy_parameters   an object of LayerNorm's parameters (rowwise/aie2.h) to its place among them.
-// layer_norm_row    layer_norm_i8 of rowwise/aie2.h for row `index` alone.
-// send_rows         2,048 floats of rows to out, from 2048 index on; zeros beyond the rows.
+// add_row           row group * together + row += the part's piece of 256 floats of that row, from column 256 index on.
+// send_row          row group * together + row to out, from float row * apart on; nothing else is written.
+// layer_norm_row    layer_norm_i8 of rowwise/aie2.h for row group * together + index alone.
+// send_rows         the rows' tiles 8 index on as pieces of floats, eight to out; zeros beyond the width.
 // keep_quantised    int8 rows q to out as pieces, from byte first + kRelayResult / together * index on, and their four
 // scales
 //                   to the place of group batch * together + index in kept.
 // send_kept         a result's bytes of rows, from byte `first` on, to out.
-// absmax_pieces     state [kRelayState] takes in object first + index of pieces; the first one starts anew. Exact.
-// quantise_pieces   an object of pieces to its place in out: q = round(y * 127 / largest of the row) in -127..127, the
-//                   factor within 2^-14. A row of zeros stays zeros.
-//                   Its place: `index` of the `apart` objects of group `slot`, of which a result may hold several.
-// quantise_kept     the same of object 4 result + first + index of rows; its index is first + index, and `behind`
-// places
-//                   come before all.
+// keep_pieces       the part's pieces of tiles first + index * tiles on to their places in rows, tile after tile, and
+//                   their magnitudes to state [kRelayState]; tile 0 starts it anew. Exact.
+// quantise_kept     the 32 tiles of result `result`, or those that there are, of rows to out from piece
+//                   behind + slot * apart on: q = round(y * 127 / largest of the row) in -127..127, the factor within
+//                   2^-14. A row of zeros stays zeros.
+// find_steps        steps [64] of the four rows from state, for
+// quantise_pieces   the same of the part's pieces of an object, to pieces 16 half + first + group * apart + index *
+//                   tiles on.
+// send_maxima       row_max [64] to the beginning of a result; nothing else is written.
+// join_maxima       an object of maxima, sixteen sets of 64 floats, of which `sets` - 16 index are some: maxima [64] of
+//                   block `block` take in the largest of each row; index 0 starts anew.
+// recall_maxima     state from the maxima of four rows: those of core `part` of `parts` in step `index`, rounded to
+//                   bfloat16 as the rows were.
 // keep_scales       four scales, largest / 127, to the place of group batch * together + slot in kept.
 // send_scales       the scales of 32 groups in kept as pieces; nothing else is written.
 #pragma once
@@ -56,21 +68,35 @@ void attention_begin(float* sums);
 void attention_scores(const int8_t* q, const float* q_scales, const int8_t* k, const float* scales, float* sums,
                       int16_t* work, int32_t row, int32_t index, int32_t first, int32_t together, int32_t positions);
 void attention_weights(float* sums, int16_t* work, int32_t index, int32_t first, int32_t together, int32_t positions);
-void clear_first(bfloat16* tile, int32_t index, int32_t across);
+void clear_first(bfloat16* tile, float* row_max, int32_t index);
 void quantise_head(const bfloat16* in, const float* row_max, int8_t* out);
-void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t width);
-void add_rows(const float* object, float* rows, int32_t index, int32_t width);
+void keep_part(const bfloat16* object, bfloat16* kept, int32_t index, int32_t group, int32_t together, int32_t behind,
+               int32_t part, int32_t tiles);
+void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t first, int32_t part, int32_t parts,
+             int32_t tiles, int32_t width);
+void add_rows(const float* object, float* rows, int32_t index, int32_t group, int32_t first, int32_t apart,
+              int32_t part, int32_t tiles, int32_t width);
 void copy_parameters(const float* object, float* parameters, int32_t index, int32_t width);
-void layer_norm_row(float* rows, const float* parameters, int8_t* q, float* scales, int32_t index, int32_t width);
+void add_row(const float* object, float* rows, int32_t index, int32_t row, int32_t group, int32_t together,
+             int32_t part, int32_t width);
+void send_row(const float* rows, float* out, int32_t row, int32_t group, int32_t together, int32_t apart,
+              int32_t width);
+void layer_norm_row(float* rows, const float* parameters, int8_t* q, float* scales, int32_t index, int32_t group,
+                    int32_t together, int32_t width);
 void send_rows(const float* rows, float* out, int32_t index, int32_t width);
 void keep_quantised(const int8_t* q, const float* scales, int8_t* out, float* kept, int32_t first, int32_t index,
                     int32_t batch, int32_t together, int32_t width);
 void send_kept(const int8_t* rows, int8_t* out, int32_t first);
-void absmax_pieces(const bfloat16* object, int16_t* state, int32_t index, int32_t first, int32_t width);
-void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t index, int32_t first, int32_t slot,
-                   int32_t apart, int32_t result, int32_t behind);
-void quantise_pieces(const bfloat16* object, const int16_t* state, int8_t* out, int32_t index, int32_t slot,
-                     int32_t apart);
+void keep_pieces(const bfloat16* object, bfloat16* rows, int16_t* state, int32_t index, int32_t first, int32_t part,
+                 int32_t tiles, int32_t width);
+void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int32_t result, int32_t slot, int32_t apart,
+                   int32_t behind, int32_t width);
+void find_steps(const int16_t* state, bfloat16* steps);
+void quantise_pieces(const bfloat16* object, const bfloat16* steps, int8_t* out, int32_t index, int32_t group,
+                     int32_t apart, int32_t half, int32_t first, int32_t part, int32_t tiles);
+void send_maxima(const float* row_max, float* out);
+void join_maxima(const float* object, float* maxima, int32_t index, int32_t block, int32_t sets);
+void recall_maxima(const float* maxima, int16_t* state, int32_t index, int32_t part, int32_t parts);
 void keep_scales(const int16_t* state, float* kept, int32_t slot, int32_t batch, int32_t together);
 void send_scales(const float* kept, float* out);
 

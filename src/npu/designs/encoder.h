@@ -8,6 +8,7 @@
 //   product    int8 [positions, k] x int8 [k, n] -> bfloat16, or GELU, or int8 heads          (V; K and Q; out; 1; 2)
 //   attention  one head and 64 queries a core, all keys under an online softmax, padding masked
 //   quantise   bfloat16 rows -> int8 with a scale a row                                      (before out and FFN 2)
+// Of rows above 1,024 columns the product before leaves the maxima, so that they are quantised as they come.
 // Rows' scales travel as one more tile of the activations, columns' scales and biases as one more tile of the weights.
 //
 // The convolutions are products over three frames side by side. The host lays the frames out (as bfloat16, no other

@@ -128,7 +128,7 @@ EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
   }
   final_norm = norm();
   result_slots = std::max(up(t, columns), up(t, 8));
-  hidden_slots = std::max(up(4 * t, columns), up(4 * t, 8));
+  hidden_slots = std::max(up(4 * t, columns), up(4 * t, 16));
   attended_slots = std::max(head_groups * rows, up(t, 8));
   qkv_slots = 2 * std::max(up(2 * t, columns), t + head_groups * rows);
   auto array = [&](int slots, int words) {
@@ -143,11 +143,13 @@ EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
   attended = array(attended_slots, kResultWords);
   hidden = array(hidden_slots, kResultWords);
   quantised = state_words;  // a result of scales is of 32 steps
-  state_words += int64_t{up(blocks, 2 * columns * rows)} * quantised_slots(std::max(4 * s.d, conv1.k)) * kTileWords;
+  state_words += int64_t{blocks + 2 * columns * rows} * quantised_slots(std::max(4 * s.d, conv1.k)) * kTileWords;
   frames_slots = up(conv1.k_tiles(), 8);
   frames = array(3 * frames_slots, kResultWords);  // three arrays, one a tap of the second convolution
-  convolved_slots = up(2 * t + up(t, columns), 8);
+  convolved_slots = up(2 * t + up(t, columns), 16);
   convolved = array(convolved_slots, kResultWords);
+  maxima = state_words;
+  state_words += int64_t{blocks} * sets_up(3 * columns) * kResultWords;
 }
 
 Result<std::vector<std::byte>> pack_encoder(const Device& device, const EncoderShape& shape, const EncoderWeights& w) {
@@ -203,19 +205,19 @@ static Result<SimReport> simulate_all(const PreparedEncoder& encoder, const SimO
   return sum;
 }
 
-// Calls copy(word of "state", element of [n_ctx, d], elements) for every run of x: rows of four lie one after the
-// other, cut where an object ends.
+// Calls copy(word of "state", element of [n_ctx, d], elements) for every run of x that lies together in both.
 template <class Copy>
 static void each_run(const EncoderPlan& plan, Copy copy) {
   const int d = plan.shape.d;
   for (int r = 0; r < plan.shape.n_ctx; ++r) {
     const int block = r / 64, group = r % 64 / 4;
     const int step = block / plan.rows * (16 / plan.columns) + group / plan.columns;
-    for (int c = 0; c < d;) {
-      const int word = r % 4 * d + c, n = std::min(d - c, kResultWords - word % kResultWords);
-      const int64_t to = plan.x_at(step, group % plan.columns, word / kResultWords, block % plan.rows);
-      copy(to + word % kResultWords, at(r) * at(d) + at(c), at(n));
-      c += n;
+    for (int c = 0, n; c < d; c += n) {
+      const auto word = [&](int column) {
+        return plan.x_element(step, group % plan.columns, block % plan.rows, r % 4, column);
+      };
+      for (n = 1; c + n < d && word(c + n) == word(c) + n;) ++n;
+      copy(word(c), at(r) * at(d) + at(c), at(n));
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "kernels/attention/aie2.h"
 #include "npu/designs/encoder.h"
 #include "npu/designs/encoder_kernels.h"
 
@@ -13,6 +14,7 @@ namespace shorthand::npu {
 constexpr int kTileWords = kObjectBytes / 4, kResultWords = kResultBytes / 4;  // int8 and bfloat16, 64 x 64
 constexpr int kScaleRows = 4;    // rows of cores in an object of attention's scales, there or not
 constexpr int kNormObjects = 3;  // LayerNorm's parameters
+constexpr int kPieceFloats = 256;
 
 constexpr int up(int n, int to) { return (n + to - 1) / to * to; }
 
@@ -38,7 +40,7 @@ struct EncoderPlan {
   int64_t final_norm = 0, weight_words = 0;
 
   // Of "state": tiles of 64 positions, [blocks][slots][words of a tile].
-  int64_t x = 0, result = 0, qkv = 0, attended = 0, hidden = 0, quantised = 0, frames = 0, convolved = 0,
+  int64_t x = 0, result = 0, qkv = 0, attended = 0, hidden = 0, quantised = 0, frames = 0, convolved = 0, maxima = 0,
           state_words = 0;
   int result_slots, qkv_slots, attended_slots, hidden_slots, frames_slots, convolved_slots;
 
@@ -52,24 +54,48 @@ struct EncoderPlan {
     return n;
   }
   int steps() const { return blocks / rows * (16 / columns); }  // of four rows for each core
-  int x_results() const { return up(shape.d, 512) / 512; }      // objects that hold four float rows
-  static int pieces_objects(int width) { return up(width, 512) / 512; }
+  // Of x, four rows for each core come in pieces of 256 floats, and leave in results of eight. By rows: so that a row
+  // is at work while the next one comes, and each result has whole rows; else, of rows that are wider than a quarter of
+  // it, all four of 64 columns.
+  bool by_rows() const { return rows == 4 && shape.d <= 1024; }
+  int row_pieces() const { return up(shape.d, kPieceFloats) / kPieceFloats; }
+  int rows_together() const { return std::min(4, 8 / row_pieces()); }
+  int x_results() const { return by_rows() ? 4 / rows_together() : up(d_tiles(), 8) / 8; }
   // A result holds 32 pieces: the groups of four rows of several steps, or a part of one. The last tile's are scales.
   static int quantised_results(int width) { return up(width, 2048) / 2048; }
   static int quantised_slots(int width) { return std::max(32 * quantised_results(width), width / 64 + 1); }
-  int groups_together(int width) const {
-    return std::min(16 / columns, pieces_objects(width) == 1 ? 4 : pieces_objects(width) == 2 ? 2 : 1);
-  }
-  // Steps after which the scales of their rows leave together.
+  int groups_together(int width) const { return std::min(16 / columns, width <= 512 ? 4 : width <= 1024 ? 2 : 1); }
+  // Steps after which the scales of their rows leave together: whole rows of blocks, at most 32, and where it can be
+  // not all, so that what reads the first rows need not wait for the last.
   int round(int steps) const {
-    int n = 16 / columns;
-    while (2 * n <= 32 && steps % (2 * n) == 0) n *= 2;
-    return 3 * n <= 32 && steps % (3 * n) == 0 ? 3 * n : n;
+    const int n = 16 / columns;
+    int best = n;
+    for (int r = n; r <= std::min(32, std::max(n, steps / 2)); r += n) {
+      if (steps % r == 0) best = r;
+    }
+    return best;
   }
 
-  // Four float rows of x: word of object `o` of the core in `row` and `column` at `step`.
-  int64_t x_at(int step, int column, int o, int row) const {
-    return x + (((int64_t{step} * columns + column) * x_results() + o) * rows + row) * kResultWords;
+  // The first word of what a core row has of result `o`, and of its element [row, column].
+  int64_t x_at(int step, int column, int o, int core_row) const {
+    return x + (((int64_t{step} * columns + column) * x_results() + o) * 8 * rows + core_row) * kPieceFloats;
+  }
+  int64_t x_element(int step, int column, int core_row, int row, int c) const {
+    const int piece = by_rows() ? row % rows_together() * row_pieces() + c / kPieceFloats : c / 64 % 8;
+    const int within = by_rows() ? c % kPieceFloats : row * 64 + c % 64;
+    const int o = by_rows() ? row / rows_together() : c / 512;
+    return x_at(step, column, o, core_row) + int64_t{piece} * rows * kPieceFloats + within;
+  }
+
+  // Four rows as bfloat16 that fit a core stay there between their largest elements and their quantisation. Of wider
+  // ones that products leave, these leave the rows' maxima too, `sets` for each row of blocks: one a column and
+  // product.
+  bool known(int width) const { return width > 1024; }
+  // Sums; four float rows; four bfloat16 rows that are quantised.
+  int big_bytes() const { return std::max((kAttentionSums + kAttentionState) * 4, 16 * shape.d); }
+  static int sets_up(int sets) { return up(sets, 16); }
+  int64_t maxima_at(int block, int sets, int set) const {
+    return maxima + (int64_t{block} * sets_up(sets) + set) * rows * kResultWords;
   }
 };
 

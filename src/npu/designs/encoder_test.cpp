@@ -202,8 +202,12 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(Case{"npu1", {.n_mels = 80, .n_ctx = 150, .d = 128, .heads = 2, .layers = 2}},
                       Case{"npu1_1col", {.n_mels = 80, .n_ctx = 70, .d = 64, .heads = 1, .layers = 1}},
                       Case{"npu1_2col", {.n_mels = 128, .n_ctx = 192, .d = 128, .heads = 2, .layers = 1}},
-                      // Rows of the second product are too wide to stay on a core while they are quantised.
+                      // Rows of the second product are quantised as they come.
                       Case{"npu1", {.n_mels = 80, .n_ctx = 70, .d = 704, .heads = 11, .layers = 1}},
+                      Case{"npu1_2col", {.n_mels = 80, .n_ctx = 150, .d = 320, .heads = 5, .layers = 1}},
+                      Case{"npu2", {.n_mels = 80, .n_ctx = 70, .d = 320, .heads = 5, .layers = 1}},
+                      // Rows of x are too wide to come one by one.
+                      Case{"npu1", {.n_mels = 80, .n_ctx = 70, .d = 1088, .heads = 17, .layers = 1}},
                       Case{"npu2", {.n_mels = 80, .n_ctx = 150, .d = 128, .heads = 2, .layers = 1}}));
 
 TEST(Encoder, FitsOnEveryArray) {

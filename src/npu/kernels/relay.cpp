@@ -11,7 +11,8 @@ namespace {
 using namespace cost;
 using Numbers = std::span<const int32_t>;
 
-constexpr int kPieces = kRelayObject / 2, kBlocks = kPieces / 32;
+constexpr int kBlocks = 8;  // of a piece
+constexpr int kPieceFloats = 256;
 constexpr int64_t kProductChain = 3 * kMacLatency + 3 * kVectorLatency;
 constexpr int64_t kReciprocal = 3 * (2 * kProductChain + 4);  // each step waits for the one before
 constexpr int64_t kFold = 3 * 2 * kVectorLatency;             // three shuffles and maxima, each waiting for the last
@@ -26,14 +27,15 @@ int64_t copying(Generation g, Numbers) {
 
 // Elements from `first` on of those that there are, at most `most`.
 int64_t part(int64_t there, int64_t first, int64_t most) { return std::clamp<int64_t>(there - first, 0, most); }
-int64_t blocks(Numbers n) { return part(int64_t{4} * n[1], int64_t{n[0]} * kPieces, kPieces) / 32; }
+// Pieces of `tiles` tiles from `first` on that are not beyond the width.
+int64_t pieces(int64_t first, int64_t tiles, int64_t width) { return part(width / 64, first, tiles); }
 
 // A port moves sixteen bytes as slowly as its whole width.
 int64_t gather(Generation g, Numbers) {
   const int port = g == Generation::aie2 ? 32 : 64;
   return kCall + loop(g, 4, {.load_bytes = 4 * port, .store_bytes = 64, .moves = 4}, kLoadLatency);
 }
-int64_t clear(Generation g, Numbers n) { return kCall + (n[0] < n[1] ? loop(g, 8, {.store_bytes = 16}, 0) : 0); }
+int64_t clear(Generation g, Numbers n) { return kCall + (n[0] == 0 ? loop(g, 8, {.store_bytes = 16}, 0) + 1 : 0); }
 
 // Around a kernel of another family: its call, and addresses that are added up first.
 int64_t cycles_of(std::string_view name, Generation g, Numbers n = {}) {
@@ -53,24 +55,31 @@ int64_t head(Generation g, Numbers) { return cycles_of("quantise_bf16_64x64", g)
 // Four rows' eight floats lie apart: a store each.
 int64_t to_rows(Generation g, Numbers n) {
   const int port = g == Generation::aie2 ? 32 : 64;
+  const Body body = {.load_bytes = 64, .store_bytes = 4 * port, .moves = 2};
   return kCall +
-         loop(g, blocks(n), {.load_bytes = 64, .store_bytes = 4 * port, .moves = 2}, kLoadLatency + kVectorLatency);
+         pieces(n[1] + int64_t{n[0]} * n[4], n[4], n[5]) * loop(g, kBlocks, body, kLoadLatency + kVectorLatency);
 }
+int64_t one_part(Generation g, Numbers n) { return kCall + n[5] * copied(g, 2 * kPieceFloats); }
 int64_t add(Generation g, Numbers n) {
-  const int64_t floats = part(int64_t{4} * n[1], int64_t{n[0]} * (kRelayObject / 4), kRelayObject / 4);
-  return kCall + loop(g, floats / 16, {.load_bytes = 128, .store_bytes = 64, .vectors = 1}, kLoadLatency + 3);
+  constexpr Body body = {.load_bytes = 128, .store_bytes = 64, .vectors = 1};
+  return kCall + pieces(n[2] + int64_t{n[1]} * n[3] + int64_t{n[0]} * n[5], n[5], n[6]) *
+                     loop(g, kPieceFloats / 16, body, kLoadLatency + 3);
 }
+int64_t add_one(Generation g, Numbers n) {
+  constexpr Body body = {.load_bytes = 128, .store_bytes = 64, .vectors = 1};
+  return kCall + loop(g, part(n[5], int64_t{n[0]} * kPieceFloats, kPieceFloats) / 16, body, kLoadLatency + 3);
+}
+int64_t send_one(Generation g, Numbers n) { return kCall + copied(g, int64_t{4} * n[4]); }
 int64_t parameters(Generation g, Numbers n) {
   const int64_t floats = part(int64_t{2} * n[1] + 16, int64_t{n[0]} * (kRelayObject / 4), kRelayObject / 4);
   return kCall + copied(g, 4 * floats);
 }
 int64_t rows(Generation g, Numbers n) {
-  constexpr int kFloats = kRelayResult / 4;
-  const int64_t floats = part(int64_t{4} * n[1], int64_t{n[0]} * kFloats, kFloats);
-  return kCall + copied(g, 4 * floats) + loop(g, (kFloats - floats) / 16, {.store_bytes = 64}, 0);
+  const int64_t there = pieces(int64_t{8} * n[0], 8, n[1]);
+  return kCall + there * copied(g, 4 * kPieceFloats) + (8 - there) * loop(g, kPieceFloats / 16, {.store_bytes = 64}, 0);
 }
 int64_t norm(Generation g, Numbers n) {
-  const int32_t row[] = {1, n[1]};
+  const int32_t row[] = {1, n[3]};
   return cycles_of("layer_norm_i8", g, row);
 }
 int64_t quantised(Generation g, Numbers n) {
@@ -78,16 +87,28 @@ int64_t quantised(Generation g, Numbers n) {
   return kCall + loop(g, n[4] / 64, body, kLoadLatency + 2 * kVectorLatency) + kLoadLatency + 1;
 }
 
-int64_t absmax(Generation g, Numbers numbers) {
-  const int32_t n[] = {numbers[0] + numbers[1], numbers[2]};
-  return kCall + kLoadLatency + loop(g, blocks(n), {.load_bytes = 64, .vectors = 2}, kLoadLatency + kVectorLatency) + 1;
+int64_t kept(Generation g, Numbers n) {
+  constexpr Body body = {.load_bytes = 64, .store_bytes = 64, .vectors = 2};
+  return kCall + kLoadLatency + 1 +
+         pieces(n[1] + int64_t{n[0]} * n[3], n[3], n[4]) * loop(g, kBlocks, body, kLoadLatency + kVectorLatency);
 }
 // The divisors of four rows in two vectors side by side, then two products an element, as gemm_i8 quantises.
-int64_t pieces(Generation g, Numbers) {
+constexpr int64_t kSteps = kLoadLatency + kFold + 3 * kVectorLatency + kReciprocal + 2 * kProductChain;
+int64_t quantised_blocks(Generation g, int64_t blocks) {
   constexpr Body body = {.load_bytes = 64, .store_bytes = 32, .vectors = 4 + 4, .moves = 4};
-  return kCall + kLoadLatency + kFold + 3 * kVectorLatency + kReciprocal + 2 * kProductChain +
-         loop(g, kBlocks, body, kLoadLatency + 2 * kMacLatency + 4);
+  return loop(g, blocks, body, kLoadLatency + 2 * kMacLatency + 4);
 }
+int64_t from_rows(Generation g, Numbers n) {
+  return kCall + kSteps + quantised_blocks(g, pieces(int64_t{32} * n[0], 32, n[4]) * kBlocks);
+}
+int64_t steps(Generation, Numbers) { return kCall + kSteps + 4; }
+int64_t from_pieces(Generation g, Numbers n) { return kCall + kLoadLatency + n[6] * quantised_blocks(g, kBlocks); }
+
+int64_t join(Generation g, Numbers n) {
+  const int64_t sets = part(n[2], int64_t{16} * n[0], 16);
+  return kCall + 4 * (loop(g, sets, {.load_bytes = 64, .vectors = 1}, kLoadLatency + kVectorLatency) + 2);
+}
+int64_t recall(Generation, Numbers) { return kCall + kLoadLatency + 2 + kMacLatency + 3 * kVectorLatency + 1; }
 int64_t keep(Generation, Numbers) { return kCall + kLoadLatency + kFold + 2 * kProductChain + 1; }
 int64_t scales(Generation g, Numbers) {
   const int port = g == Generation::aie2 ? 32 : 64;
@@ -105,16 +126,23 @@ constexpr KernelType kKernels[] = {
     {"attention_weights", kObject, Bind<attention_weights>::run, weights, 3328},
     {"clear_first", kObject, Bind<clear_first>::run, clear, 1024},
     {"quantise_head", kObject, Bind<quantise_head>::run, head, 2048},
+    {"keep_part", kObject, Bind<keep_part>::run, one_part, 1024},
     {"rows_of", kObject, Bind<rows_of>::run, to_rows, 1024},
     {"add_rows", kObject, Bind<add_rows>::run, add, 1024},
+    {"add_row", kObject, Bind<add_row>::run, add_one, 1024},
+    {"send_row", kObject, Bind<send_row>::run, send_one, 1024},
     {"copy_parameters", kObject, Bind<copy_parameters>::run, parameters, 1024},
     {"layer_norm_row", kObject, Bind<layer_norm_row>::run, norm, 2048},
     {"send_rows", kObject, Bind<send_rows>::run, rows, 1024},
     {"keep_quantised", kObject, Bind<keep_quantised>::run, quantised, 2048},
     {"send_kept", kObject, Bind<send_kept>::run, copying<kRelayResult>, 1024},
-    {"absmax_pieces", kObject, Bind<absmax_pieces>::run, absmax, 1024},
-    {"quantise_kept", kObject, Bind<quantise_kept>::run, pieces, 2048},
-    {"quantise_pieces", kObject, Bind<quantise_pieces>::run, pieces, 2048},
+    {"keep_pieces", kObject, Bind<keep_pieces>::run, kept, 1024},
+    {"quantise_kept", kObject, Bind<quantise_kept>::run, from_rows, 2048},
+    {"find_steps", kObject, Bind<find_steps>::run, steps, 2048},
+    {"quantise_pieces", kObject, Bind<quantise_pieces>::run, from_pieces, 2048},
+    {"send_maxima", kObject, Bind<send_maxima>::run, copying<256>, 1024},
+    {"join_maxima", kObject, Bind<join_maxima>::run, join, 1024},
+    {"recall_maxima", kObject, Bind<recall_maxima>::run, recall, 1024},
     {"keep_scales", kObject, Bind<keep_scales>::run, keep, 1024},
     {"send_scales", kObject, Bind<send_scales>::run, scales, 1024},
 };

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <aie_api/aie.hpp>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -69,58 +70,125 @@ TEST(RelayAie, FindsScalesTogetherAndInPieces) {
 TEST(RelayAie, ClearsTheFirstRowOfTheFirstTiles) {
   Random random(3);
   const std::vector<bfloat16> values = halves(random, 64 * 64);
-  for (int index : {0, 2, 3, 5}) {
+  const std::vector<float> maxima = random.floats(64);
+  for (int index : {0, 1, 5}) {
     Buffer<bfloat16> tile(values);
-    call("clear_first", {tile.bytes()}, {index, 3});
+    Buffer<float> row_max(maxima);
+    call("clear_first", {tile.bytes(), row_max.bytes()}, {index});
     for (int r = 0; r < 64; ++r) {
       for (int c = 0; c < 64; ++c) {
         const size_t i = block_offset(r, c, 64, 4, 8);
-        ASSERT_EQ(tile[i].bits, r == 0 && index < 3 ? 0 : values[i].bits) << index << ": " << r << ", " << c;
+        ASSERT_EQ(tile[i].bits, r == 0 && index == 0 ? 0 : values[i].bits) << index << ": " << r << ", " << c;
       }
+      EXPECT_EQ(row_max[at(r)], r == 0 && index == 0 ? 0.0f : maxima[at(r)]) << index << ": " << r;
     }
-    EXPECT_TRUE(tile.untouched());
+    EXPECT_TRUE(tile.untouched() && row_max.untouched());
   }
 }
 
-// Pieces of objects to rows: element [r, c] of an object stands in block c / 8.
+// Objects of pieces of `parts` cores' rows, of which `part` is the one that is looked at.
+struct Part {
+  int part, parts;
+};
+constexpr Part kParts[] = {{0, 1}, {1, 2}, {2, 4}, {3, 4}, {6, 8}};
+
+// Pieces of objects to rows: element [r, c] of a piece stands in block c / 8.
 TEST(RelayAie, PiecesBecomeFloatRows) {
   Random random(4);
   for (int width : kWidths) {
-    Buffer<float> rows = strange_floats(4 * width);
-    std::vector<std::vector<bfloat16>> objects;
-    for (int i = 0; i < (width + 511) / 512; ++i) {
-      objects.push_back(halves(random, kRelayObject / 2));
-      Buffer<bfloat16> object(objects.back());
-      call("rows_of", {object.bytes(), rows.bytes()}, {i, width});
-    }
-    for (int r = 0; r < 4; ++r) {
-      for (int c = 0; c < width; ++c) {
-        const bfloat16 want = objects[at(c / 512)][block_offset(r, c % 512, 512, 4, 8)];
-        ASSERT_EQ(rows[at(r * width + c)], static_cast<float>(want)) << width << ": " << r << ", " << c;
+    for (const auto [part, parts] : kParts) {
+      const int tiles = 8 / parts;
+      Buffer<float> rows = strange_floats(4 * width);
+      std::vector<std::vector<bfloat16>> objects;
+      for (int i = 0; i < (width / 64 + tiles - 1) / tiles; ++i) {
+        objects.push_back(halves(random, kRelayObject / 2));
+        Buffer<bfloat16> object(objects.back());
+        if (i % 2 == 0) {
+          call("rows_of", {object.bytes(), rows.bytes()}, {i / 2, i / 2 * tiles, part, parts, tiles, width});
+        } else {  // by way of what is kept
+          const int to = 5 + 7 * tiles;
+          Buffer<bfloat16> kept(at((to + 2 * tiles) * 256), bfloat16(7.0f));
+          call("keep_part", {object.bytes(), kept.bytes()}, {1, 2, 3, 5, part, tiles});
+          for (int e = 0; e < (to + 2 * tiles) * 256; ++e) {
+            const bool own = e / 256 >= to && e / 256 < to + tiles;
+            ASSERT_TRUE(own || static_cast<float>(kept[at(e)]) == 7.0f) << e;
+          }
+          EXPECT_TRUE(kept.untouched());
+          call("rows_of", {kept.bytes(), rows.bytes()}, {0, i * tiles, to, 1, tiles, width});
+        }
       }
+      for (int r = 0; r < 4; ++r) {
+        for (int c = 0; c < width; ++c) {
+          const int tile = c / 64, piece = tile % tiles * parts + part;
+          const bfloat16 want = objects[at(tile / tiles)][at(piece * 256) + block_offset(r, c % 64, 64, 4, 8)];
+          ASSERT_EQ(rows[at(r * width + c)], static_cast<float>(want)) << width << ": " << r << ", " << c;
+        }
+      }
+      EXPECT_TRUE(rows.untouched());
     }
-    EXPECT_TRUE(rows.untouched());
   }
 }
 
-TEST(RelayAie, RowsAreAddedAndSentInObjects) {
+TEST(RelayAie, FloatPiecesAreAddedAndSent) {
   Random random(5);
   for (int width : kWidths) {
-    const std::vector<float> start = random.floats(at(4 * width));
-    const int results = (width + 511) / 512;
-    Buffer<float> rows(start);
-    const std::vector<float> more = random.floats(at(2 * results * 1024));
-    for (int i = 0; i < 2 * results; ++i) {
-      Buffer<float> object(std::vector<float>(more.begin() + i * 1024, more.begin() + (i + 1) * 1024));
-      call("add_rows", {object.bytes(), rows.bytes()}, {i, width});
+    for (const auto [part, parts] : {Part{0, 1}, Part{3, 4}}) {
+      const int tiles = 4 / parts, apart = 2 * tiles, objects = (width / 64 + tiles - 1) / tiles;
+      const std::vector<float> start = random.floats(at(4 * width)), more = random.floats(at(objects * 1024));
+      Buffer<float> rows(start);
+      for (int i = 0; i < objects; ++i) {
+        Buffer<float> object(std::vector<float>(more.begin() + i * 1024, more.begin() + (i + 1) * 1024));
+        call("add_rows", {object.bytes(), rows.bytes()}, {i % 2, i / 2 - 1, apart, apart, part, tiles, width});
+      }
+      std::vector<float> sums(start);
+      for (int r = 0; r < 4; ++r) {
+        for (int c = 0; c < width; ++c) {
+          const int tile = c / 64, piece = tile % tiles * parts + part;
+          sums[at(r * width + c)] += more[at(tile / tiles * 1024 + piece * 256 + r * 64 + c % 64)];
+        }
+      }
+      ASSERT_EQ(rows.values(), sums) << width;
+      for (int o = 0; o < width / 512 + 2; ++o) {
+        Buffer<float> out = strange_floats(2048);
+        call("send_rows", {rows.bytes(), out.bytes()}, {o, width});
+        for (int i = 0; i < 2048; ++i) {
+          const int c = o * 512 + i / 256 * 64 + i % 64, r = i % 256 / 64;
+          ASSERT_EQ(out[at(i)], c < width ? sums[at(r * width + c)] : 0.0f) << width << ": " << o << ", " << i;
+        }
+        EXPECT_TRUE(out.untouched());
+      }
+      EXPECT_TRUE(rows.untouched());
     }
-    for (int i = 0; i < 4 * width; ++i) ASSERT_EQ(rows[at(i)], start[at(i)] + more[at(i)]) << width << ": " << i;
-    for (int o = 0; o < results + 1; ++o) {
+  }
+}
+
+TEST(RelayAie, RowsAreAddedAndSentOneByOne) {
+  Random random(14);
+  for (int width : {64, 384, 512, 768, 1024}) {
+    const int pieces = (width + 255) / 256, together = std::min(4, 8 / pieces), apart = 256 * pieces;
+    const std::vector<float> start = random.floats(at(4 * width)), more = random.floats(at(4 * pieces * 1024));
+    Buffer<float> rows(start);
+    for (int row = 0; row < 4; ++row) {
+      for (int i = 0; i < pieces; ++i) {
+        const auto from = more.begin() + (row * pieces + i) * 1024;
+        Buffer<float> object(std::vector<float>(from, from + 1024));
+        call("add_row", {object.bytes(), rows.bytes()}, {i, row % together, row / together, together, 2, width});
+      }
+    }
+    std::vector<float> sums(start);
+    for (int i = 0; i < 4 * width; ++i) {
+      const int row = i / width, c = i % width;
+      sums[at(i)] += more[at((row * pieces + c / 256) * 1024 + 2 * 256 + c % 256)];
+    }
+    ASSERT_EQ(rows.values(), sums) << width;
+    for (int group = 0; group < 4 / together; ++group) {
       Buffer<float> out = strange_floats(2048);
-      call("send_rows", {rows.bytes(), out.bytes()}, {o, width});
+      for (int row = 0; row < together; ++row)
+        call("send_row", {rows.bytes(), out.bytes()}, {row, group, together, apart, width});
       for (int i = 0; i < 2048; ++i) {
-        const int from = o * 2048 + i;
-        ASSERT_EQ(out[at(i)], from < 4 * width ? rows[at(from)] : 0.0f) << width << ": " << o << ", " << i;
+        const int row = i / apart, c = i % apart;
+        const float want = row < together && c < width ? sums[at((group * together + row) * width + c)] : -7777.0f;
+        ASSERT_EQ(out[at(i)], want) << width << ": " << group << ", " << i;
       }
       EXPECT_TRUE(out.untouched());
     }
@@ -194,7 +262,8 @@ TEST(RelayAie, RowsAreNormalisedOneByOne) {
     for (int row : {0, 1, 2, 3}) {
       Buffer<float> one(x), scale = strange_floats(64);
       Buffer<int8_t> steps = strange_bytes(4 * width);
-      call("layer_norm_row", {one.bytes(), parameters.bytes(), steps.bytes(), scale.bytes()}, {row, width});
+      call("layer_norm_row", {one.bytes(), parameters.bytes(), steps.bytes(), scale.bytes()},
+           {row % 2, row / 2, 2, width});
       for (int i = 0; i < 4 * width; ++i) {
         const bool own = i / width == row;
         ASSERT_EQ(one[at(i)], own ? all[at(i)] : x[at(i)]) << row << ": " << i;
@@ -206,50 +275,61 @@ TEST(RelayAie, RowsAreNormalisedOneByOne) {
   }
 }
 
-struct Pieces {  // four rows of `width` in objects; what an object holds beyond the width is larger than the rows
+// Four rows of `width` in objects of `parts` cores' rows; other parts, and what is beyond the width, are larger.
+struct Pieces {
+  int part, parts, tiles;
   std::vector<std::vector<bfloat16>> objects;
+  std::vector<bfloat16> rows;  // of the part alone, tile after tile
   double largest[4] = {};
-  Pieces(Random& random, int width) {
-    for (int o = 0; o < (width + 511) / 512; ++o) {
+  Pieces(Random& random, int width, Part p) : part(p.part), parts(p.parts), tiles(8 / p.parts) {
+    for (int o = 0; o < (width / 64 + tiles - 1) / tiles; ++o) {
       objects.push_back(halves(random, kRelayObject / 2));
       for (int i = 0; i < 2048; ++i) {
-        const int r = i % 32 / 8, c = o * 512 + i / 32 * 8 + i % 8;
+        const int r = i % 32 / 8, piece = i / 256, tile = o * tiles + piece / parts;
+        const bool own = piece % parts == part && tile < width / 64;
         bfloat16& v = objects.back()[at(i)];
         if (r == 2) v = bfloat16(0.0f);
         v = bfloat16(static_cast<float>(v) * std::ldexp(1.0f, 5 * r - 9));
-        if (c >= width) v = bfloat16(100 * std::ldexp(1.0f, 5 * r - 9));
-        if (c < width) largest[r] = std::max(largest[r], std::fabs(static_cast<double>(static_cast<float>(v))));
+        if (!own) v = bfloat16(100 * std::ldexp(1.0f, 5 * r - 9));
+        if (piece % parts == part) rows.push_back(v);
+        if (own) largest[r] = std::max(largest[r], std::fabs(static_cast<double>(static_cast<float>(v))));
       }
     }
   }
 };
 
-void absmax(const Pieces& pieces, Buffer<int16_t>& state, int width) {
+// The rows, of which some come by another way than the first, and the state.
+void keep(const Pieces& pieces, Buffer<bfloat16>& rows, Buffer<int16_t>& state, int width) {
   for (size_t o = 0; o < pieces.objects.size(); ++o) {
     Buffer<bfloat16> object(pieces.objects[o]);
-    const auto index = static_cast<int32_t>(o / 2), first = static_cast<int32_t>(o) - index;
-    call("absmax_pieces", {object.bytes(), state.bytes()}, {index, first, width});
+    const auto index = static_cast<int32_t>(o / 2), first = (static_cast<int32_t>(o) - index) * pieces.tiles;
+    call("keep_pieces", {object.bytes(), rows.bytes(), state.bytes()},
+         {index, first, pieces.part, pieces.tiles, width});
   }
 }
 
 TEST(RelayAie, ScalesAreThoseOfTheLargestOverAllObjects) {
   Random random(8);
   for (int width : {64, 256, 512, 2048, 2112, 5120}) {
-    const Pieces pieces(random, width);
-    Buffer<int16_t> state(kRelayState, 0x7f00);
-    absmax(pieces, state, width);
-    Buffer<float> kept = strange_floats(64);
-    call("keep_scales", {state.bytes(), kept.bytes()}, {1, 2, 4});
-    for (int i = 0; i < 64; ++i) {
-      const int r = i - 4 * 9;
-      if (r >= 0 && r < 4) {
-        const double want = pieces.largest[r] / 127;
-        EXPECT_NEAR(kept[at(i)], want, 1e-4 * want) << width << ", row " << r;
-      } else {
-        ASSERT_EQ(kept[at(i)], -7777.0f) << i;
+    for (const Part p : kParts) {
+      const Pieces pieces(random, width, p);
+      Buffer<int16_t> state(kRelayState, 0x7f00);
+      Buffer<bfloat16> rows(at(4 * width));
+      keep(pieces, rows, state, width);
+      for (int i = 0; i < 4 * width; ++i) ASSERT_EQ(rows[at(i)].bits, pieces.rows[at(i)].bits) << width << ": " << i;
+      Buffer<float> kept = strange_floats(64);
+      call("keep_scales", {state.bytes(), kept.bytes()}, {1, 2, 4});
+      for (int i = 0; i < 64; ++i) {
+        const int r = i - 4 * 9;
+        if (r >= 0 && r < 4) {
+          const double want = pieces.largest[r] / 127;
+          EXPECT_NEAR(kept[at(i)], want, 1e-4 * want) << width << ", row " << r;
+        } else {
+          ASSERT_EQ(kept[at(i)], -7777.0f) << i;
+        }
       }
+      EXPECT_TRUE(rows.untouched() && state.untouched() && kept.untouched());
     }
-    EXPECT_TRUE(state.untouched() && kept.untouched());
   }
 }
 
@@ -257,41 +337,88 @@ TEST(RelayAie, ScalesAreThoseOfTheLargestOverAllObjects) {
 TEST(RelayAie, PiecesAreQuantisedByTheirRowsLargest) {
   Random random(9);
   for (int width : {64, 512, 576, 2560}) {
-    const Pieces pieces(random, width);
-    Buffer<int16_t> state(kRelayState);
-    absmax(pieces, state, width);
-    const size_t objects = pieces.objects.size();
-    std::vector<bfloat16> all;
-    for (const auto& o : pieces.objects) all.insert(all.end(), o.begin(), o.end());
-    Buffer<bfloat16> rows(all);
-    int most[4] = {};
-    for (size_t o = 0; o < objects; ++o) {
-      Buffer<int8_t> out = strange_bytes(kRelayResult), kept = strange_bytes(kRelayResult);
-      const auto index = static_cast<int32_t>(o % 4), result = static_cast<int32_t>(o / 4);
-      Buffer<bfloat16> object(pieces.objects[o]);
-      call("quantise_pieces", {object.bytes(), state.bytes(), out.bytes()}, {index % 2, index / 2, 2});
-      call("quantise_kept", {rows.bytes(), state.bytes(), kept.bytes()},
-           {index / 2, index - index / 2, 0, 1, result, 0});
-      EXPECT_EQ(out.values(), kept.values());
-      Buffer<int8_t> behind = strange_bytes(2 * kRelayResult);
-      call("quantise_kept", {rows.bytes(), state.bytes(), behind.bytes()}, {index, 0, 1, 2, result, 2});
-      EXPECT_EQ(std::memcmp(behind.data() + 4 * 2048, out.data(), at(kRelayResult)), 0);
-      for (int i = 0; i < kRelayResult; ++i) {
-        const int p = i - index * 2048, r = i % 32 / 8;
-        if (p < 0 || p >= 2048) {
-          ASSERT_EQ(out[at(i)], 85) << i;
-        } else if (static_cast<int>(o) * 512 + p / 32 * 8 < width) {
-          const double y = static_cast<float>(pieces.objects[o][at(p)]);
-          const double exact = pieces.largest[r] > 0 ? y * 127 / pieces.largest[r] : 0;
-          ASSERT_NEAR(out[at(i)], exact, 0.5 + 127 * std::ldexp(1.0, -13)) << width << ": " << o << ", " << i;
-          most[r] = std::max(most[r], std::abs(static_cast<int>(out[at(i)])));
-        } else {
-          ASSERT_EQ(out[at(i)], 127) << i;  // saturated
+    for (const Part p : kParts) {
+      const Pieces pieces(random, width, p);
+      Buffer<int16_t> state(kRelayState);
+      Buffer<bfloat16> rows(at(4 * width));
+      keep(pieces, rows, state, width);
+      std::vector<int8_t> all;
+      for (int result = 0; result < (width + 2047) / 2048; ++result) {
+        Buffer<int8_t> out = strange_bytes(2 * kRelayResult);
+        call("quantise_kept", {rows.bytes(), state.bytes(), out.bytes()}, {result, 1, 8, 3, width});
+        const int n = std::min(4 * width - result * kRelayResult, kRelayResult);
+        for (int i = 0; i < 2 * kRelayResult; ++i) {
+          const bool own = i >= 11 * 256 && i < 11 * 256 + n;
+          ASSERT_TRUE(own || out[at(i)] == 85) << i;
         }
+        all.insert(all.end(), out.data() + 11 * 256, out.data() + 11 * 256 + n);
+        EXPECT_TRUE(out.untouched());
       }
-      EXPECT_TRUE(out.untouched() && kept.untouched());
+      int most[4] = {};
+      for (int i = 0; i < 4 * width; ++i) {
+        const int r = i % 32 / 8;
+        const double y = static_cast<float>(pieces.rows[at(i)]);
+        const double exact = pieces.largest[r] > 0 ? y * 127 / pieces.largest[r] : 0;
+        ASSERT_NEAR(all[at(i)], exact, 0.5 + 127 * std::ldexp(1.0, -13)) << width << ": " << i;
+        most[r] = std::max(most[r], std::abs(static_cast<int>(all[at(i)])));
+      }
+      for (int r = 0; r < 4; ++r) EXPECT_EQ(most[r], r == 2 ? 0 : 127);
+      Buffer<bfloat16> steps(64);
+      call("find_steps", {state.bytes(), steps.bytes()});
+      EXPECT_TRUE(steps.untouched());
+      for (size_t o = 0; o < pieces.objects.size(); ++o) {  // two at a time, four apart
+        const auto index = static_cast<int32_t>(o % 2);
+        Buffer<int8_t> out = strange_bytes(2 * kRelayResult);
+        Buffer<bfloat16> object(pieces.objects[o]);
+        call("quantise_pieces", {object.bytes(), steps.bytes(), out.bytes()},
+             {index, 1, 4, 1, 2, pieces.part, pieces.tiles});
+        const int first = (16 + 2 + 4 + index * pieces.tiles) * 256;
+        for (int i = 0; i < 2 * kRelayResult; ++i) {
+          const int from = i - first, of_row = from + static_cast<int>(o) * pieces.tiles * 256;
+          if (from < 0 || from >= pieces.tiles * 256) {
+            ASSERT_EQ(out[at(i)], 85) << i;
+          } else if (of_row < 4 * width) {
+            ASSERT_EQ(out[at(i)], all[at(of_row)]) << width << ": " << o << ", " << i;
+          }
+        }
+        EXPECT_TRUE(out.untouched());
+      }
     }
-    for (int r = 0; r < 4; ++r) EXPECT_EQ(most[r], r == 2 ? 0 : 127);
+  }
+}
+
+// Maxima of tiles, in sets, make the state that the rows themselves make.
+TEST(RelayAie, MaximaOfTilesAreThoseOfTheirRows) {
+  Random random(15);
+  for (int sets : {1, 4, 16, 24}) {
+    constexpr int kMaximaBlocks = 3;
+    Buffer<float> maxima = strange_floats(64 * kMaximaBlocks);
+    std::vector<float> want(64 * kMaximaBlocks);
+    for (int block = 0; block < kMaximaBlocks; ++block) {
+      for (int index = 0; index < (sets + 15) / 16; ++index) {
+        Buffer<float> object(at(kRelayObject / 4), 1e9f);
+        for (int s = 0; s < std::min(16, sets - 16 * index); ++s) {
+          Buffer<float> row_max(random.floats(64)), out = strange_floats(kRelayResult / 4);
+          for (int r = 0; r < 64; ++r) row_max[at(r)] = std::fabs(row_max[at(r)]);
+          call("send_maxima", {row_max.bytes(), out.bytes()});
+          for (int i = 0; i < kRelayResult / 4; ++i) ASSERT_EQ(out[at(i)], i < 64 ? row_max[at(i)] : -7777.0f);
+          std::copy_n(out.data(), 64, object.data() + 64 * s);
+          for (int r = 0; r < 64; ++r) want[at(64 * block + r)] = std::max(want[at(64 * block + r)], row_max[at(r)]);
+        }
+        call("join_maxima", {object.bytes(), maxima.bytes()}, {index, block, sets});
+      }
+    }
+    EXPECT_EQ(maxima.values(), want) << sets;
+    EXPECT_TRUE(maxima.untouched());
+    for (const auto [index, part, parts] : {std::array{0, 0, 4}, {11, 3, 4}, {2, 7, 8}, {40, 0, 1}}) {
+      Buffer<int16_t> state(kRelayState, 0x7f00);
+      call("recall_maxima", {maxima.bytes(), state.bytes()}, {index, part, parts});
+      for (int i = 0; i < 32; ++i) {
+        const bfloat16 rounded(want[at(4 * (index * parts + part) + i / 8)]);
+        ASSERT_EQ(static_cast<uint16_t>(state[at(i)]), rounded.bits) << sets << ": " << i;
+      }
+      EXPECT_TRUE(state.untouched());
+    }
   }
 }
 

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "npu/mlir/text.h"
 
@@ -88,7 +90,9 @@ class CoreText {
     line(fmt::format("{}scf.for {} = {} to {} step {}{} {{", name, counter, index(0), trips, index(1), head));
     ++depth_;
     counters_.push_back(counter);
+    const std::map<int32_t, std::string> taken = taken_;
     SHORTHAND_TRY(steps(first, end));
+    taken_ = taken;
     counters_.pop_back();
     for (const auto& [f, before] : held) {
       if (hand(f).held != before) {
@@ -124,7 +128,10 @@ class CoreText {
           break;
         }
         case Step::Op::end: break;
-        case Step::Op::barrier: use_lock(p_.barriers[at(w_)], "AcquireGreaterEqual", 1); break;
+        case Step::Op::barrier:
+          use_lock(p_.barriers[at(w_)], "AcquireGreaterEqual", 1);
+          take_parameters();
+          break;
       }
     }
     return {};
@@ -162,7 +169,21 @@ class CoreText {
     return {};
   }
 
+  // All that the program uses, so that the sequence may write the next ones while these are in use.
+  void take_parameters() {
+    std::set<int32_t> used;
+    auto use = [&](const Number& n) {
+      if (n.kind == Number::Kind::parameter) used.insert(n.value);
+    };
+    for (const Step& s : worker_.steps) {
+      if (s.op == Step::Op::loop) use(s.trips);
+      for (const Number& n : s.numbers) use(n);
+    }
+    taken_.clear();
+    for (int32_t parameter : used) taken_[parameter] = loaded(parameter);
+  }
   std::string loaded(int32_t parameter) {
+    if (const auto it = taken_.find(parameter); it != taken_.end()) return it->second;
     const int region = p_.parameters[at(w_)];
     const std::string value = fresh();
     line(fmt::format("{} = memref.load %{}[{}] : {}", value, n_.regions[at(region)], index(parameter),
@@ -252,8 +273,9 @@ class CoreText {
   const int w_;
   const Worker& worker_;
   Functions& functions_;
-  std::map<int, size_t> port_of_;  // by FIFO
-  std::map<int, Hand> hands_;      // by FIFO
+  std::map<int, size_t> port_of_;         // by FIFO
+  std::map<int, Hand> hands_;             // by FIFO
+  std::map<int32_t, std::string> taken_;  // parameters since the barrier
   std::map<std::string, std::string> indices_, words_;
   std::vector<std::string> counters_;
   std::string body_;

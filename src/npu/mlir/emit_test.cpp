@@ -283,6 +283,10 @@ TEST(Emit, SaysBarriersParametersTablesAndViews) {
   EXPECT_THAT(text, HasSubstr("= dense<\"0xAB0100"));
   EXPECT_THAT(text, HasSubstr("aiex.npu.rtp_write(@core_parameters_at_0_2, 0, 4)"));
   EXPECT_THAT(text, HasSubstr("aiex.set_lock(%core_barrier_at_0_2, 1)"));
+  // What the core takes at the barrier, and does not look at again while the sequence writes the next.
+  EXPECT_THAT(text, HasSubstr("aie.use_lock(%core_barrier_at_0_2, AcquireGreaterEqual, 1)\n        %v2 = memref.load "
+                              "%core_parameters_at_0_2[%i0] : memref<2xi32>"));
+  EXPECT_EQ(count(text, "memref.load"), 1u);
   EXPECT_THAT(text, HasSubstr("aie.use_lock(%in_full_at_0_2, AcquireGreaterEqual, 2)"));
   EXPECT_THAT(text, HasSubstr("memref.view %scratch_at_0_2[%i0][] : memref<256xi8> to memref<64xi32>"));
   EXPECT_THAT(text, HasSubstr("repeat_count = 1 : i32"));

@@ -44,8 +44,11 @@ void Machine::step_controller(Cycle now) {
     action_paid_ = false;
     const int index = static_cast<int>(action_++);
     if (a.op == Action::Op::start) push_task(c, index, now);
-    if (a.op == Action::Op::write)
-      cores_[static_cast<size_t>(a.worker)].parameters[static_cast<size_t>(a.index)] = a.value;
+    if (a.op == Action::Op::write) {
+      CoreState& core = cores_[static_cast<size_t>(a.worker)];
+      core.written[static_cast<size_t>(a.index)] = a.value;
+      if (placement_.barriers[static_cast<size_t>(a.worker)] < 0) core.parameters = core.written;
+    }
     if (a.op == Action::Op::signal) release(placement_.barriers[static_cast<size_t>(a.worker)], 1, now);
   }
 }

@@ -125,6 +125,7 @@ void Machine::acquired(size_t w, Cycle now) {
   if (s.waits_for >= 0) slice(core_id(w), accounts_[core_id(w)].mark, now, "waits");
   s.waits_for = -1;
   if (step.op == Step::Op::acquire) ports_[static_cast<size_t>(step_ports_[w][s.pc])].held = step.count;
+  if (step.op == Step::Op::barrier) s.parameters = s.written;
   spend(core_id(w), now, Spent::overhead);
   ++s.pc;
   events_.push(now + t_.lock_acquire, Priority::core, w);

@@ -63,7 +63,7 @@ Machine::Machine(const Design& design, const Device& device, const SimOptions& o
     u.tile = placement_.workers[w];
     u.name = fmt::format("core {} {}", to_string(u.tile), design.workers[w].name);
     report_.units.push_back(std::move(u));
-    cores_[w].parameters = design.workers[w].parameters;
+    cores_[w].written = cores_[w].parameters = design.workers[w].parameters;
     for (size_t c = 0; c < channels_.size(); ++c) {
       if (channel(c).tile == placement_.workers[w]) cores_[w].channels.push_back(c);
     }

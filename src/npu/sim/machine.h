@@ -70,8 +70,8 @@ class Machine {
       int32_t trip, trips;
     };
     std::vector<Loop> loops;
-    std::vector<int32_t> parameters;
-    int waits_for = -1;  // lock
+    std::vector<int32_t> written, parameters;  // by the sequence; those that the core has taken
+    int waits_for = -1;                        // lock
     bool calling = false, stopped = false;
     Cycle call_start = 0, call_cycles = 0, call_extra = 0;
     Cycle wrapped_at = -1;         // when the program last started again

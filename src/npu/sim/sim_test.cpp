@@ -199,6 +199,42 @@ TEST(Sim, ParametersAndBarriers) {
   }
 }
 
+// What the sequence writes while a worker is at work is for after its next barrier.
+TEST(Sim, ParametersAreTakenAtTheBarrier) {
+  Builder b("parameters");
+  KernelType add = copy_kernel();
+  add.run = [](const KernelCall& c) {
+    int32_t v;
+    std::memcpy(&v, c.buffers[0], 4);
+    v += c.numbers[0];
+    std::memcpy(c.buffers[1], &v, 4);
+  };
+  const int k = b.kernel(add);
+  const int in = b.fifo(words("in", 1)), out = b.fifo(words("out", 1));
+  const int w = b.worker("w", {}, {}, {0});
+  b.from_host(in).to_worker(in, w).from_worker(out, w).to_host(out);
+  b.program(w, Program()
+                   .barrier()
+                   .loop(2)
+                   .acquire(in)
+                   .acquire(out)
+                   .call(k, {object(in), object(out)}, {parameter(0)})
+                   .release(in)
+                   .release(out)
+                   .end());
+  const int x = b.host("x", 16), y = b.host("y", 16);
+  b.write(w, 0, 100).signal(w);
+  b.fill(in, x, {{1, 1}}, 0);
+  b.await(b.drain(out, y, {{1, 1}}, 0));
+  b.write(w, 0, 200).signal(w);  // the worker waits for the second of this pass
+  b.fill(in, x, {{3, 1}}, 1);
+  b.await(b.drain(out, y, {{3, 1}}, 1));
+  const Design d = *b.finish();
+  std::vector<std::vector<std::byte>> host{random_bytes(16, 5), std::vector<std::byte>(16)};
+  run(d, kNpu1, {}, host);
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(word(host[1], i), word(host[0], i) + (i < 2 ? 100 : 200)) << i;
+}
+
 TEST(Sim, EveryUnitsCyclesAddUp) {
   const Design d = *Copy{}.build();
   std::vector<std::vector<std::byte>> host{random_bytes(8192, 1), std::vector<std::byte>(8192)};
