@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// AlignedBuffer: zeroed memory on a cache-line boundary, sized once.
+// AlignedBuffer: zeroed memory on a cache-line boundary, sized once; in huge pages where it is large.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,9 @@ inline constexpr size_t kAlignment = 64;  // a cache line, a ZMM register, a row
 constexpr size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 constexpr size_t div_up(size_t n, size_t by) { return (n + by - 1) / by; }
 
+// Zeroed memory for std::free(); `bytes` > 0. Throws std::bad_alloc.
+void* allocate_zeroed(size_t bytes);
+
 template <class T>
 class AlignedBuffer {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -25,10 +28,7 @@ class AlignedBuffer {
   // Throws std::bad_alloc, as new does: callers bound `size` by what they have checked against a file or an option.
   explicit AlignedBuffer(size_t size) : size_(size) {
     if (size == 0) return;
-    void* p = std::aligned_alloc(kAlignment, round_up(size * sizeof(T), kAlignment));
-    if (!p) throw std::bad_alloc();
-    __builtin_memset(p, 0, round_up(size * sizeof(T), kAlignment));
-    data_.reset(static_cast<T*>(p));
+    data_.reset(static_cast<T*>(allocate_zeroed(size * sizeof(T))));
   }
 
   T* data() { return data_.get(); }

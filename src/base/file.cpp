@@ -61,6 +61,8 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
   ::close(fd);
   if (p == MAP_FAILED) return io_error(fmt::format("{}: cannot map: {}", path.string(), system_message(code)));
   file.data_ = static_cast<const std::byte*>(p);
+  // A wish: pages that are not in memory yet are read as huge ones, where the file system can (ext4, xfs).
+  madvise(p, file.size_, MADV_HUGEPAGE);
   return file;
 }
 
