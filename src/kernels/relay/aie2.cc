@@ -92,8 +92,9 @@ void clear_first(bfloat16* tile, int32_t index, int32_t across) {
   for (int32_t i = 0; i < 8 * kBlock; i += kBlock) aie::store_v(tile + i, aie::zeros<bfloat16, 8>());
 }
 
-void quantise_head(const bfloat16* in, const float* row_max, int8_t* out) {
-  quantise_bf16_64x64(in, row_max, out + kRelayObject, reinterpret_cast<float*>(out));
+void product_head(int32_t* sums, const int16_t* columns, const float* scales, int16_t* work, int8_t* out,
+                  int16_t* rows) {
+  epilogue_head_i8_64x64(sums, columns, scales, work, out + kRelayObject, reinterpret_cast<float*>(out), rows);
 }
 
 void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t width) {

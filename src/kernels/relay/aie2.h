@@ -18,7 +18,8 @@
 //                   64 t < positions; the rest is padding. scales is attention's object of tiles first * together on,
 //                   `together` at most kRelayTogether.
 // clear_first       row 0 of a bfloat16 tile = 0 if `tile` < `across`, the tiles in a row of them.
-// quantise_head     quantise_bf16_64x64 of gemm_i8/aie2.h into a result: 64 scales, and the int8 tile from its second
+// product_head      epilogue_head_i8_64x64 of gemm_i8/aie2.h into a result: 64 scales, and the int8 tile from its
+// second
 //                   half on.
 // rows_of           an object of pieces to its columns of float rows.
 // add_rows          1,024 floats of rows += object, from 1024 index on; what is beyond the rows is left out.
@@ -57,7 +58,8 @@ void attention_scores(const int8_t* q, const float* q_scales, const int8_t* k, c
                       int16_t* work, int32_t row, int32_t index, int32_t first, int32_t together, int32_t positions);
 void attention_weights(float* sums, int16_t* work, int32_t index, int32_t first, int32_t together, int32_t positions);
 void clear_first(bfloat16* tile, int32_t index, int32_t across);
-void quantise_head(const bfloat16* in, const float* row_max, int8_t* out);
+void product_head(int32_t* sums, const int16_t* columns, const float* scales, int16_t* work, int8_t* out,
+                  int16_t* rows);
 void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t width);
 void add_rows(const float* object, float* rows, int32_t index, int32_t width);
 void copy_parameters(const float* object, float* parameters, int32_t index, int32_t width);

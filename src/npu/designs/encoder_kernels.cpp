@@ -8,7 +8,7 @@ namespace shorthand::npu {
 const KernelType& encoder_kernel(EncoderKernel kernel) {
   static constexpr std::string_view kNames[] = {
       "gather_scales",     "copy_scales",    "keep_object",     "attention_begin", "attention_scores",
-      "attention_weights", "clear_first",    "quantise_head",   "rows_of",         "add_rows",
+      "attention_weights", "clear_first",    "product_head",    "rows_of",         "add_rows",
       "copy_parameters",   "layer_norm_row", "send_rows",       "keep_quantised",  "send_kept",
       "absmax_pieces",     "quantise_kept",  "quantise_pieces", "keep_scales",     "send_scales"};
   return *find_aie_kernel(kNames[static_cast<size_t>(kernel)]);
