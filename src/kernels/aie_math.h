@@ -96,20 +96,6 @@ SHORTHAND_KERNEL_INLINE Floats without_negatives(const Floats& x) {
   return aie::max(x.cast_to<int32_t>(), aie::zeros<int32_t, 16>()).cast_to<float>();
 }
 
-// The larger of `so_far` and each row's largest in the magnitudes [2, 8].
-SHORTHAND_KERNEL_INLINE void keep_largest(float* so_far, const Ints& magnitudes) {
-  Ints bits = aie::max(magnitudes, aie::shuffle_down(magnitudes, 4));
-  bits = aie::max(bits, aie::shuffle_down(bits, 2));
-  bits = aie::max(bits, aie::shuffle_down(bits, 1));
-  for (int r = 0; r < 2; ++r) {
-    const int32_t found = bits[static_cast<unsigned>(8 * r)];
-    int32_t kept;
-    __builtin_memcpy(&kept, so_far + r, sizeof kept);
-    kept = found > kept ? found : kept;
-    __builtin_memcpy(so_far + r, &kept, sizeof kept);
-  }
-}
-
 // A block's rows: the largest of each, in turn over all lanes; and eight lanes a row, all with the row's largest.
 template <unsigned run, class V>
 SHORTHAND_KERNEL_INLINE V merged(const V& a, const V& b) {
@@ -127,6 +113,27 @@ SHORTHAND_KERNEL_INLINE V doubled(const V& m) {
 SHORTHAND_KERNEL_INLINE Shorts row_maxima(const Shorts& m) { return folded<1>(folded<2>(folded<4>(m))); }
 SHORTHAND_KERNEL_INLINE Shorts spread_maxima(const Shorts& m) {
   return doubled<4>(doubled<2>(doubled<1>(row_maxima(m))));
+}
+
+// Of 32 rows in order: from eight vectors of four rows.
+SHORTHAND_KERNEL_INLINE Shorts row_maxima(const int16_t (*m)[32]) {
+  Shorts four[4];
+  SHORTHAND_UNROLL
+  for (int i = 0; i < 4; ++i) four[i] = merged<4>(aie::load_v<32>(m[2 * i]), aie::load_v<32>(m[2 * i + 1]));
+  return merged<1>(merged<2>(four[0], four[1]), merged<2>(four[2], four[3]));
+}
+// row_max [64] becomes the larger of itself and each row's largest in m [16], bfloat16 without signs as their bits.
+SHORTHAND_KERNEL_INLINE void keep_row_maxima(const int16_t (*m)[32], float* row_max) {
+  SHORTHAND_UNROLL
+  for (unsigned h = 0; h < 2; ++h) {
+    const auto most = row_maxima(m + 8 * h).template cast_to<bfloat16>();
+    SHORTHAND_UNROLL
+    for (unsigned g = 0; g < 2; ++g) {
+      float* to = row_max + 32 * h + 16 * g;
+      const Ints bits = to_f32(most.template extract<16>(g)).template cast_to<int32_t>();
+      aie::store_v(to, aie::max(bits, aie::load_v<16>(to).template cast_to<int32_t>()).template cast_to<float>());
+    }
+  }
 }
 
 // A value for each of 32 rows, eight times: the lanes of eight blocks under each other.

@@ -247,7 +247,7 @@ std::vector<bfloat16> attend(const Quantised& q, const Head& head, int positions
     call("attention_weights_64x64", {sums.bytes(), state.bytes(), work.bytes()}, {valid});
     call("attention_values_64x64", {work.bytes(), v.bytes(), v.bytes() + 4096, sums.bytes()});
   }
-  call("attention_end_64x64", {sums.bytes(), out.bytes(), row_max.bytes()});
+  call("attention_end_64x64", {sums.bytes(), work.bytes(), out.bytes(), row_max.bytes()});
   return out.values();
 }
 

@@ -9,7 +9,6 @@ using namespace shorthand::aie2;
 
 using Scores = aie::mmul<4, 8, 8, int8_t, int8_t>;
 using Values = aie::mmul<4, 8, 4, bfloat16, bfloat16>;
-using Wide = aie::accum<acc32, 32>;
 
 // Exponents are counted in steps of 2^-8: a weight 2^(x - m) has the step kOne + 256 (x - m), 0 to 32,767, m the row's
 // reference. A row's reference is its largest x among the first keys and is raised only where a later x passes it by
@@ -24,6 +23,8 @@ constexpr int kStarted = kNumbers, kQueryExponent = kNumbers + 1, kShift = kNumb
 static_assert(kNumbers + 16 == kAttentionState);
 
 constexpr int kScoreShift = 5;  // 64 * 127 * 127 >> 5 has 15 bits with its sign
+
+constexpr int kValueSums = 64 * 64;  // then those of weights
 
 // work: scores [16][8][32], which become weights in place; the keys' factors [8][32]; the rows' maxima [16][32].
 constexpr int kKeyFactors = 64 * 64, kMaxima = kKeyFactors + 8 * 32;
@@ -142,7 +143,6 @@ struct Steps {  // from scores to steps in this call: (below + score * factor >>
 // 2^(step / 256 - 127 + 64), as bfloat16: its bits are step / 2 but for the mantissa's 2^f - 1 - f, f the fraction of
 // the step, a parabola. Within 2^-9 + 0.0035 of it.
 SHORTHAND_KERNEL_INLINE aie::vector<bfloat16, 32> weight(const Shorts& step) {
-  const auto splat16 = [](int16_t c) { return aie::broadcast<int16_t, 32>(c); };
   const Shorts f = aie::bit_and(step, splat16(255));
   const Shorts bend = aie::mac(Wide(splat16(-5472), 8), f, splat16(5407)).template to_vector<int16_t>(8);
   return aie::mac(Wide(step, 14), f, bend).template to_vector<int16_t>(15).template cast_to<bfloat16>();
@@ -172,7 +172,7 @@ SHORTHAND_KERNEL_INLINE void raise(const Steps& steps, const int16_t* maxima, in
                           .template to_vector<float>());
     };
     for (int c = 0; c < 16; ++c) times(sums + g * 256 + c * 16);
-    times(sums + 64 * 64 + g * 16);
+    times(sums + kValueSums + g * 16);
   }
 }
 
@@ -249,7 +249,7 @@ SHORTHAND_KERNEL_INLINE void add_values(const bfloat16* p, const bfloat16* first
 extern "C" {
 
 void attention_begin_64x64(float* sums, int32_t* state) {
-  for (int i = 0; i < kAttentionSums; i += 8) aie::store_v(sums + i, aie::zeros<float, 8>());
+  for (int i = kValueSums; i < kAttentionSums; i += 8) aie::store_v(sums + i, aie::zeros<float, 8>());
   state[kStarted] = 0;
 }
 
@@ -272,9 +272,9 @@ void attention_weights_64x64(float* sums, int32_t* state, int16_t* work, int32_t
   state[kStarted] = 1;
 
   if (valid >= 64) {
-    weigh<false>(steps, work, sums + 64 * 64, valid);
+    weigh<false>(steps, work, sums + kValueSums, valid);
   } else {
-    weigh<true>(steps, work, sums + 64 * 64, valid);
+    weigh<true>(steps, work, sums + kValueSums, valid);
   }
 }
 
@@ -283,25 +283,33 @@ void attention_values_64x64(const int16_t* work, const bfloat16* first_v, const 
   add_values(reinterpret_cast<const bfloat16*>(work), first_v, second_v, sums);
 }
 
-void attention_end_64x64(float* sums, bfloat16* out, float* row_max) {
+void attention_end_64x64(float* sums, int16_t* work, bfloat16* out, float* row_max) {
   set_modes();
-  float* weights = sums + 64 * 64;
-  for (int i = 0; i < 16; ++i) aie::store_v(weights + i * 16, reciprocal(aie::load_v<16>(weights + i * 16)));
-  for (int i = 0; i < 16; ++i) {
+  float* weights = sums + kValueSums;
+  for (int i = 0; i < 16; ++i) aie::store_v(weights + i * 16, reciprocal<2>(aie::load_v<16>(weights + i * 16)));
+  auto* maxima = reinterpret_cast<int16_t(*)[32]>(work);
+  for (unsigned pair = 0; pair < 64; ++pair) {
+    const unsigned i = pair >> 2, first = 2 * (pair & 3);
     const Parts inverse = split(aie::load_v<16>(weights + i * 16));
-    Ints upper = aie::zeros<int32_t, 16>(), lower = upper;
-    for (int j = 0; j < 8; ++j) {
-      const float* block = sums + i * 256 + j * 32;
-      const auto rows = aie::interleave_zip(product(split(aie::load_v<16>(block)), inverse),
-                                            product(split(aie::load_v<16>(block + 16)), inverse), 4);
-      upper = aie::max(upper, magnitude(rows.first));
-      lower = aie::max(lower, magnitude(rows.second));
-      aie::store_v(out + i * 256 + j * 32, to_bf16(rows.first));
-      aie::store_v(out + i * 256 + j * 32 + 16, to_bf16(rows.second));
+    Shorts most = first == 0 ? splat16(0) : aie::load_v<32>(maxima[i]);
+    SHORTHAND_UNROLL
+    for (unsigned g = 0; g < 2; ++g) {
+      const unsigned at = i * 256 + (first + g) * 32;
+      const auto mean = [&](float* half) {
+        const Parts x = split(aie::load_v<16>(half));
+        aie::store_v(half, splat(0.0f));
+        return aie::mac(aie::mac(aie::mul(x.low, inverse.high), x.high, inverse.low), x.high, inverse.high)
+            .template to_vector<bfloat16>();
+      };
+      const Halves left = mean(sums + at), right = mean(sums + at + 16);
+      const auto halves = aie::interleave_zip(left, right, 4);
+      const auto rows = aie::concat(halves.first, halves.second);
+      aie::store_v(out + at, rows);
+      most = aie::max(most, aie::bit_and(rows.template cast_to<int16_t>(), splat16(0x7fff)));
     }
-    keep_largest(row_max + 4 * i, upper);
-    keep_largest(row_max + 4 * i + 2, lower);
+    aie::store_v(maxima[i], most);
   }
+  keep_row_maxima(maxima, row_max);
 }
 
 }  // extern "C"

@@ -20,34 +20,39 @@ SHORTHAND_KERNEL_INLINE void zero(int32_t* sums) {
 // sums += A B, 8 x 16 results at a time: two blocks of A and two of B make four products, so that a step of k needs
 // three cycles of loads for four of multiplication. Four running sums, and the four of the next group that are on their
 // way in, fit the core's nine accumulators; the usual eight and their successors would spill. k is unrolled: the one
-// loop that remains can overlap a group's stores with the next group's products.
-template <int m, int k, int n>
-SHORTHAND_KERNEL_INLINE void multiply_2x2(const int8_t* a, const int8_t* b, int32_t* sums) {
-  static_assert(m % 8 == 0 && k % 8 == 0 && n % 16 == 0);
-  set_modes();
+// loop that remains, of two groups a round, can overlap a group's stores with the next group's products.
+template <int k, int n>
+SHORTHAND_KERNEL_INLINE void multiply_group(const int8_t* a, const int8_t* b, int32_t* sums, unsigned group) {
   constexpr int a_row = k * 4, b_row = n * 8, c_row = n * 4;  // elements of a row of blocks
   constexpr unsigned across = n / 16;
-  for (unsigned group = 0; group < m / 8 * across; ++group) {
-    const unsigned i = group / across, j = group % across;
-    const int8_t* a0 = a + 2 * i * a_row;
-    const int8_t* b0 = b + 2 * j * 64;
-    int32_t* c0 = sums + 2 * i * c_row + 2 * j * 32;
-    int32_t* c1 = c0 + c_row;
-    Product p00(aie::load_v<32>(c0)), p01(aie::load_v<32>(c0 + 32));
-    Product p10(aie::load_v<32>(c1)), p11(aie::load_v<32>(c1 + 32));
-    SHORTHAND_UNROLL
-    for (int s = 0; s < k / 8; ++s) {
-      const auto top = aie::load_v<32>(a0 + s * 32), bottom = aie::load_v<32>(a0 + s * 32 + a_row);
-      const auto left = aie::load_v<64>(b0 + s * b_row), right = aie::load_v<64>(b0 + s * b_row + 64);
-      p00.mac(top, left);
-      p01.mac(top, right);
-      p10.mac(bottom, left);
-      p11.mac(bottom, right);
-    }
-    aie::store_v(c0, p00.to_vector<int32_t>());
-    aie::store_v(c0 + 32, p01.to_vector<int32_t>());
-    aie::store_v(c1, p10.to_vector<int32_t>());
-    aie::store_v(c1 + 32, p11.to_vector<int32_t>());
+  const unsigned i = group / across, j = group % across;
+  const int8_t* a0 = a + 2 * i * a_row;
+  const int8_t* b0 = b + 2 * j * 64;
+  int32_t* c0 = sums + 2 * i * c_row + 2 * j * 32;
+  int32_t* c1 = c0 + c_row;
+  Product p00(aie::load_v<32>(c0)), p01(aie::load_v<32>(c0 + 32));
+  Product p10(aie::load_v<32>(c1)), p11(aie::load_v<32>(c1 + 32));
+  SHORTHAND_UNROLL
+  for (int s = 0; s < k / 8; ++s) {
+    const auto top = aie::load_v<32>(a0 + s * 32), bottom = aie::load_v<32>(a0 + s * 32 + a_row);
+    const auto left = aie::load_v<64>(b0 + s * b_row), right = aie::load_v<64>(b0 + s * b_row + 64);
+    p00.mac(top, left);
+    p01.mac(top, right);
+    p10.mac(bottom, left);
+    p11.mac(bottom, right);
+  }
+  aie::store_v(c0, p00.to_vector<int32_t>());
+  aie::store_v(c0 + 32, p01.to_vector<int32_t>());
+  aie::store_v(c1, p10.to_vector<int32_t>());
+  aie::store_v(c1 + 32, p11.to_vector<int32_t>());
+}
+template <int m, int k, int n>
+SHORTHAND_KERNEL_INLINE void multiply_2x2(const int8_t* a, const int8_t* b, int32_t* sums) {
+  static_assert(m % 8 == 0 && k % 8 == 0 && n % 16 == 0 && m / 8 * (n / 16) % 2 == 0);
+  set_modes();
+  for (unsigned group = 0; group < m / 8 * (n / 16); group += 2) {
+    multiply_group<k, n>(a, b, sums, group);
+    multiply_group<k, n>(a, b, sums, group + 1);
   }
 }
 
@@ -90,13 +95,19 @@ SHORTHAND_KERNEL_INLINE Parts two_rows(float upper, float lower) {
 // ---- Epilogues: a tile of 64 x 64 in 16-bit integers, 32 at a time.
 //
 // x = sum >> shift has 15 bits, y = x * column scale likewise, and v = y * row scale + bias 30 under the exponent e of
-// the block's rows: the unit is 2^(e - 30) and |v| < 2^e. So rows that are far from others in scale lose nothing, but
-// for the four of a block; what is kept of v has 2^-15 of the largest that the scales and sums allow.
+// the block's rows. The unit is 2^(e - 30) and |v| < 2^e, for the largest scales, sum and bias of all. So rows that are
+// far from others in scale lose nothing, but for the four of a block; what is kept of v has 2^-15 of the largest that
+// the scales and sums allow.
 constexpr int kTile = 64, kBlock = 32, kBlocks = kTile / 8, kBlockRows = kTile / 4;
 
-// The columns' parameters (npu::pack_columns): exponents of scales and biases; then for each block, over its lanes,
-// mantissas of both.
+// The columns' parameters (npu::pack_columns): exponents of scales and biases, the largest of both as floats; then for
+// each block, over its lanes, mantissas of both.
 constexpr int kColumnBlocks = 16;
+SHORTHAND_KERNEL_INLINE int32_t word_of(const int16_t* at) {
+  int32_t word;
+  __builtin_memcpy(&word, at, sizeof word);
+  return word;
+}
 
 constexpr int32_t kLeast = -60;  // of e: what is smaller has fewer bits
 
@@ -109,8 +120,8 @@ struct Rows {
 static_assert(sizeof(Rows) == kEpilogueRows * sizeof(int16_t));
 SHORTHAND_KERNEL_INLINE Rows& rows_at(int16_t* rows) { return *reinterpret_cast<Rows*>(rows); }
 
-// How far sums are shifted to have 15 bits: down where positive, and where negative it is left for the first product.
-SHORTHAND_KERNEL_INLINE int32_t shift_of(const int32_t* sums) {
+// What times 2^9 no sum passes; 2^18 where 16 bits do not tell.
+SHORTHAND_KERNEL_INLINE int32_t bound_of(const int32_t* sums) {
   Shorts most[2] = {aie::zeros<int16_t, 32>(), aie::zeros<int16_t, 32>()}, least[2] = {most[0], most[0]};
   for (int i = 0; i < kTile * kTile; i += 2 * kBlock) {
     SHORTHAND_UNROLL
@@ -121,17 +132,27 @@ SHORTHAND_KERNEL_INLINE int32_t shift_of(const int32_t* sums) {
     }
   }
   const Shorts below = aie::sub(splat16(-1), aie::min(least[0], least[1]));
-  // |sum| <= (top + 1.5) 2^9 where that did not saturate, and the shift leaves (top + 2) 2^9 below 2^15.
   const int32_t top = aie::reduce_max(aie::max(aie::max(most[0], most[1]), below));
-  return top > 32000 ? 12 : 32 - __builtin_clz(static_cast<unsigned>(top + 2)) - 6;
+  return top > 32000 ? 1 << 18 : top + 2;
 }
 
-// `scale`: the exponent of what rows' scales multiply; `bias`: that of the largest bias; e is at least `least`.
-SHORTHAND_KERNEL_INLINE void prepare_rows(const float* row_scales, int32_t scale, int32_t bias, int32_t least,
-                                          Rows& rows) {
+struct Shifts {
+  int32_t sums, scaled;  // of sums to x, and of x times a column's scale to y
+};
+
+// The exponents of what four rows can hold and all that follows from them; e is at least `least`.
+SHORTHAND_KERNEL_INLINE Shifts prepare_rows(const float* row_scales, const int16_t* columns, int32_t bound,
+                                            int32_t shift, int32_t least, Rows& rows) {
   const auto splat32 = [](int32_t x) { return aie::broadcast<int32_t, 16>(x); };
-  const Ints exponent = splat32(0x7f800000), to_e = splat32((scale - 125) << 23);
-  const Ints at_least = splat32((bias + 1 < least ? least : bias + 1) << 23), up = splat32((scale + 15) << 23);
+  const auto largest_of = [columns](int at) { return aie::broadcast<int32_t, 16>(word_of(columns + at)); };
+  const Floats bias = largest_of(4).template cast_to<float>();
+  const Floats sum = product(float_of<-9>(splat32(bound)), largest_of(2).template cast_to<float>());
+  const Parts sums = split(sum);
+  const Ints exponent_bits = splat32(-(1 << 23)), to_e = splat32(-(126 << 23)), margin = splat32(0x8000);
+  // The exponent of sums times their columns' scales: y has 15 bits under it, and factors 15 beside y.
+  const int32_t of_sums = ((sum.template cast_to<int32_t>()[0] + 0x8000) >> 23) - 126;
+  const Ints to_factors = splat32((of_sums - 126) << 23), at_least = splat32(least << 23);
+  const Ints up = splat32((of_sums + 15) << 23);
   const Ints smallest = splat32(64 << 23), to_magic = splat32((129 << 23) + 0x400000);
   Shorts factors[2];
   SHORTHAND_UNROLL
@@ -140,10 +161,13 @@ SHORTHAND_KERNEL_INLINE void prepare_rows(const float* row_scales, int32_t scale
     SHORTHAND_UNROLL
     for (unsigned g = 0; g < 2; ++g) {
       const unsigned row = 32 * h + 16 * g;
-      const Ints bits = aie::load_v<16>(row_scales + row).template cast_to<int32_t>();
-      const Ints largest = doubled<2>(doubled<1>(folded<1>(folded<2>(bits))));
-      const Ints e = aie::max(aie::add(aie::bit_and(largest, exponent), to_e), at_least);
-      const Ints moved = aie::sub(aie::add(bits, up), e);
+      const Floats scale = aie::load_v<16>(row_scales + row);
+      const Ints all = aie::add(aie::add(product(split(scale), sums), bias).template cast_to<int32_t>(), margin);
+      const Ints alone = aie::add(scale.template cast_to<int32_t>(), to_factors);
+      const Ints needed = aie::max(aie::add(all, to_e), alone);
+      const Ints largest = doubled<2>(doubled<1>(folded<1>(folded<2>(needed))));
+      const Ints e = aie::max(aie::bit_and(largest, exponent_bits), at_least);
+      const Ints moved = aie::sub(aie::add(scale.template cast_to<int32_t>(), up), e);
       // What is far below the block's largest has no bits left, and its exponent would wrap.
       q[g] = int_of<0>(aie::select(moved.template cast_to<float>(), splat(0.0f), aie::lt(moved, smallest)));
       aie::store_v(rows.exponents + row, e);
@@ -157,14 +181,24 @@ SHORTHAND_KERNEL_INLINE void prepare_rows(const float* row_scales, int32_t scale
   SHORTHAND_UNROLL
   for (unsigned h = 0; h < 2; ++h) spread_rows(factors[h], rows.spread + 8 * h + 1);
   aie::store_v(rows.zeros, aie::zeros<int16_t, 32>());
+  const int32_t scaled = of_sums - columns[0] - shift;
+  return {shift, scaled < 0 ? 0 : scaled};  // negative where all scales are 0
+}
+
+// The shifts of a tile; and rows, ready. One function for all epilogues, because a core has to hold its program.
+extern "C" {
+__attribute__((noinline)) static Shifts epilogue_prepare(const int32_t* sums, const int16_t* columns,
+                                                         const float* row_scales, int32_t least, Rows& rows) {
+  const int32_t bound = bound_of(sums), shift = 32 - __builtin_clz(static_cast<unsigned>(bound)) - 6;
+  return prepare_rows(row_scales, columns, bound, shift < 0 ? 0 : shift > 12 ? 12 : shift, least, rows);
+}
 }
 
 // Every block of the tile through `finish(v, element offset, e)`, which returns what the rows' maxima take in. The sums
 // are zeros afterwards, as the next tile wants them: stores are free here.
 template <class Finish>
-SHORTHAND_KERNEL_INLINE void each_block(int32_t* sums, const int16_t* columns, int32_t shift, Rows& rows,
+SHORTHAND_KERNEL_INLINE void each_block(int32_t* sums, const int16_t* columns, const Shifts& shifts, Rows& rows,
                                         Finish finish) {
-  const int32_t down = shift < 0 ? 0 : shift, down_scaled = shift < 0 ? 15 + shift : 15;
   const int32_t bias = columns[1] + 15;
   for (unsigned pair = 0; pair < kBlockRows * kBlocks / 2; ++pair) {
     const unsigned i = pair >> 2, first = 2 * (pair & 3);
@@ -176,9 +210,9 @@ SHORTHAND_KERNEL_INLINE void each_block(int32_t* sums, const int16_t* columns, i
     for (unsigned g = 0; g < 2; ++g) {
       const int at = static_cast<int>(8 * i + first + g) * kBlock;
       const int16_t* c = columns + kColumnBlocks + (first + g) * 2 * kBlock;
-      const Shorts x = Wide(aie::load_v<32>(sums + at)).template to_vector<int16_t>(down);
+      const Shorts x = Wide(aie::load_v<32>(sums + at)).template to_vector<int16_t>(shifts.sums);
       aie::store_v(sums + at, aie::zeros<int32_t, 32>());
-      const Shorts y = times(x, aie::load_v<32>(c), down_scaled);
+      const Shorts y = times(x, aie::load_v<32>(c), shifts.scaled);
       const Wide start(aie::load_v<32>(small ? rows.zeros : c + kBlock), small ? 0 : bias - e);
       most = aie::max(most, finish(aie::mac(start, y, factors), at, rows.magic[i], e));
     }
@@ -223,20 +257,11 @@ SHORTHAND_KERNEL_INLINE Shorts store_bf16(const Beside& beside, const Wide& v, b
   return aie::bit_and(x.template cast_to<int16_t>(), splat16(0x7fff));
 }
 
-// The rows' maxima, in order: 32 from eight vectors of four rows.
-SHORTHAND_KERNEL_INLINE Shorts row_maxima(const int16_t (*m)[kBlock]) {
-  Shorts four[4];
-  SHORTHAND_UNROLL
-  for (int i = 0; i < 4; ++i) four[i] = merged<4>(aie::load_v<32>(m[2 * i]), aie::load_v<32>(m[2 * i + 1]));
-  return merged<1>(merged<2>(four[0], four[1]), merged<2>(four[2], four[3]));
-}
-
 SHORTHAND_KERNEL_INLINE void add_to_f32_tile(int32_t* sums, const int16_t* columns, const float* row_scales,
                                              const float* residual, float* out, Rows& rows) {
   set_modes();
-  const int32_t shift = shift_of(sums);
-  prepare_rows(row_scales, shift + 15 + columns[0], columns[1], kLeast, rows);
-  each_block(sums, columns, shift, rows, [residual, out](const Wide& v, int at, const float* magic, int32_t) {
+  const Shifts shifts = epilogue_prepare(sums, columns, row_scales, kLeast, rows);
+  each_block(sums, columns, shifts, rows, [residual, out](const Wide& v, int at, const float* magic, int32_t) {
     const Beside beside(magic);
     const Wide x = aie::mac(beside.start, steps_of(v), splat16(64));
     SHORTHAND_UNROLL
@@ -252,23 +277,13 @@ template <bool with_gelu>
 SHORTHAND_KERNEL_INLINE void to_bf16_tile(int32_t* sums, const int16_t* columns, const float* row_scales, bfloat16* out,
                                           float* row_max, Rows& rows) {
   set_modes();
-  const int32_t shift = shift_of(sums);
-  prepare_rows(row_scales, shift + 15 + columns[0], columns[1], with_gelu ? kGeluLeast : kLeast, rows);
-  each_block(sums, columns, shift, rows, [out](const Wide& v, int at, const float* magic, int32_t e) {
+  const Shifts shifts = epilogue_prepare(sums, columns, row_scales, with_gelu ? kGeluLeast : kLeast, rows);
+  each_block(sums, columns, shifts, rows, [out](const Wide& v, int at, const float* magic, int32_t e) {
     const Beside beside(magic);
     if constexpr (with_gelu) return store_bf16(beside, gelu_beside(beside.start, v, e), out + at);
     return store_bf16(beside, aie::mac(beside.start, steps_of(v), splat16(64)), out + at);
   });
-  SHORTHAND_UNROLL
-  for (unsigned h = 0; h < 2; ++h) {
-    const auto most = row_maxima(rows.spread + 8 * h).template cast_to<bfloat16>();
-    SHORTHAND_UNROLL
-    for (unsigned g = 0; g < 2; ++g) {
-      float* to = row_max + 32 * h + 16 * g;
-      const Ints bits = to_f32(most.template extract<16>(g)).template cast_to<int32_t>();
-      aie::store_v(to, aie::max(bits, aie::load_v<16>(to).template cast_to<int32_t>()).template cast_to<float>());
-    }
-  }
+  keep_row_maxima(rows.spread, row_max);
 }
 
 // v to int8 under a scale for each row of the tile, by way of its 16 bits in `work`: q = v * factor / 2^15, and the
@@ -276,9 +291,8 @@ SHORTHAND_KERNEL_INLINE void to_bf16_tile(int32_t* sums, const int16_t* columns,
 SHORTHAND_KERNEL_INLINE void to_head_tile(int32_t* sums, const int16_t* columns, const float* row_scales, int16_t* work,
                                           int8_t* out, float* scales, Rows& rows) {
   set_modes();
-  const int32_t shift = shift_of(sums);
-  prepare_rows(row_scales, shift + 15 + columns[0], columns[1], kLeast, rows);
-  each_block(sums, columns, shift, rows, [work](const Wide& v, int at, const float*, int32_t) {
+  const Shifts shifts = epilogue_prepare(sums, columns, row_scales, kLeast, rows);
+  each_block(sums, columns, shifts, rows, [work](const Wide& v, int at, const float*, int32_t) {
     const Shorts x = steps_of(v);
     aie::store_v(work + at, x);
     return aie::max(x, aie::sub(splat16(-1), x));

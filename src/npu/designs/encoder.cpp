@@ -237,8 +237,7 @@ class EncoderDesign {
   static void skip(Program& p, int fifo, Number trips) { p.loop(trips).acquire(fifo).release(fifo).end(); }
 
   void product(Program& p, const Core& k) {
-    // An epilogue leaves the zeros that the next tile starts from.
-    p.call(named_["zero_i32_64x64"], {k.big});
+    p.call(named_["zero_i32_64x64"], {k.big});  // epilogues and attention_end leave zeros for the next tile or head
     p.loop(parameter(kTiles)).loop(parameter(kSteps)).acquire(k.a).acquire(k.b);
     p.call(named_["matmul_i8_64x64x64"], {object(k.a), object(k.b), k.big}).release(k.a).release(k.b).end();
     p.acquire(k.a).call(kernel(K::gather_scales), {object(k.a), k.scales}).release(k.a).acquire(k.b).acquire(k.c);
@@ -275,7 +274,7 @@ class EncoderDesign {
     p.call(named_["attention_values_64x64"], {k.work, object(k.c), object(k.a), k.big}).release(k.a).end();
     p.release(k.b).end();
     p.call(named_["zero_row_max_64"], {k.row_max});
-    p.call(named_["attention_end_64x64"], {k.big, object(k.c), k.row_max}).release(k.c).end();
+    p.call(named_["attention_end_64x64"], {k.big, k.work, object(k.c), k.row_max}).release(k.c).end();
   }
 
   // Every core sees what comes for the others of its row and of its column, and must not hold them up while it is at

@@ -20,7 +20,7 @@ int64_t begin(Generation g, Numbers) {
   const int64_t spreading = 16 * (kLoadLatency + 4 + 3);
   const int64_t references = loop(g, 16, {.load_bytes = 128, .store_bytes = 128, .vectors = 4, .moves = 9 + 2 + 4},
                                   kLoadLatency + 12 * kVectorLatency + kMacLatency);
-  return kCall + loop(g, kAttentionSums / 8, {.store_bytes = 32}, 0) + factors + spreading + references;
+  return kCall + loop(g, (kAttentionSums - 64 * 64) / 8, {.store_bytes = 32}, 0) + factors + spreading + references;
 }
 
 int64_t scores(Generation g, Numbers) {
@@ -65,10 +65,17 @@ int64_t values(Generation g, Numbers) {
 
 int64_t end(Generation g, Numbers) {
   constexpr Body newton = {
-      .load_bytes = 64, .store_bytes = 64, .vectors = 2 + 3 * (1 + 3 + 1 + 1 + 3), .moves = 3 + 24};
-  constexpr Body block = {.load_bytes = 128, .store_bytes = 64, .vectors = 2 * (1 + 3) + 4, .moves = 2 * 4 + 2 + 2};
-  return kCall + loop(g, 16, newton, kLoadLatency + 6 * kProductChain) +
-         16 * (loop(g, 8, block, kLoadLatency + kProductChain + 6) + 40);
+      .load_bytes = 64, .store_bytes = 64, .vectors = 2 + 2 * (1 + 3 + 1 + 1 + 3), .moves = 3 + 2 * 8};
+  // Two blocks: four halves split and multiplied, zeros in their place; to bfloat16, in rows; maxima.
+  constexpr Body blocks = {.load_bytes = 2 * 128 + 64 + 64,
+                           .store_bytes = 2 * 128 + 2 * 64 + 64,
+                           .vectors = 1 + 2 * (2 * (1 + 3) + 2),
+                           .moves = 3 + 2 * (2 * (3 + 1) + 1)};
+  const int64_t maxima =
+      bundles(g, {.load_bytes = 16 * 64 + 4 * 64, .store_bytes = 4 * 64, .vectors = 14 + 4, .moves = 28 + 4}) +
+      kLoadLatency + 3 * 2 * kVectorLatency + 2 * kVectorLatency;
+  return kCall + loop(g, 16, newton, kLoadLatency + 4 * kProductChain) +
+         loop(g, 64, blocks, kLoadLatency + kProductChain + 5 * kVectorLatency) + maxima;
 }
 
 constexpr std::string_view kObject = "attention.o";

@@ -17,12 +17,14 @@ int64_t zeroing(Generation g, Numbers) {
 }
 
 // A group is 8 x 16 sums: four blocks in and out; a step of k loads two blocks of A and two of B for four products.
-constexpr Body group_2x2(int k) {
-  return {.load_bytes = 4 * 128 + k / 8 * (2 * 32 + 2 * 64), .store_bytes = 4 * 128, .int8_macs = k / 8 * 4};
+constexpr Body two_groups_2x2(int k) {
+  return {.load_bytes = 2 * (4 * 128 + k / 8 * (2 * 32 + 2 * 64)),
+          .store_bytes = 2 * 4 * 128,
+          .int8_macs = 2 * (k / 8 * 4)};
 }
 template <int m, int k, int n>
 int64_t multiply_2x2(Generation g, Numbers) {
-  return kCall + loop(g, m / 8 * (n / 16), group_2x2(k), kLoadLatency + kMacLatency + 4 * 128 / 32);
+  return kCall + loop(g, m / 8 * (n / 16) / 2, two_groups_2x2(k), kLoadLatency + kMacLatency + 4 * 128 / 32);
 }
 
 // A group is 16 x 16 sums. Eight accumulators and what they wait for do not fit: the step of k has a bundle more than
@@ -43,12 +45,12 @@ int64_t looking(Generation g) {
 
 // Sixteen rows four times, in one straight run: shuffles to the largest of four, exponents, mantissas; a scalar out and
 // in again for each four rows; then every row over eight lanes. The longest chain stands beside what is issued.
-constexpr int64_t kRowChain = kLoadLatency + 6 * 2 * kVectorLatency + 10 * kVectorLatency;
+constexpr int64_t kRowChain = kLoadLatency + 2 * (3 * kMacLatency + 3 * kVectorLatency) + 17 * kVectorLatency;
 int64_t preparing(Generation g) {
   constexpr Body rows = {.load_bytes = 4 * 64,
                          .store_bytes = 4 * (64 + 4 * 32) + 16 * 64 + 64,
-                         .vectors = 4 * 12,
-                         .moves = 4 * (6 + 8) + 2 + 28};
+                         .vectors = 4 * (12 + 7) + 7,
+                         .moves = 4 * (6 + 8 + 4) + 7 + 2 + 28};
   return bundles(g, rows) + kRowChain;
 }
 
@@ -76,7 +78,7 @@ constexpr int64_t kBlockChain = kLoadLatency + kVectorLatency + 3 * kStep + 5 * 
 constexpr int64_t kBumpChain = 2 * kVectorLatency + 7 * kStep + kMacLatency;
 
 int64_t each_block(Generation g, const Body& finish, int64_t chain) {
-  return kCall + looking(g) + preparing(g) + loop(g, 64, kTwoBlocks + finish, chain);
+  return kCall + kCall + looking(g) + preparing(g) + loop(g, 64, kTwoBlocks + finish, chain);
 }
 // Rows' maxima in order: seven shuffles in pairs of eight vectors, twice.
 int64_t maxima(Generation g) {
@@ -126,10 +128,10 @@ constexpr KernelType kKernels[] = {
     {"matmul_i8_64x64x64", kObject, Bind<matmul_i8_64x64x64>::run, multiply_2x2<64, 64, 64>, 1024},
     {"matmul_i8_64x128x64", kObject, Bind<matmul_i8_64x128x64>::run, multiply_2x2<64, 128, 64>, 1024},
     {"matmul_i8_stock_64x64x64", kObject, Bind<matmul_i8_stock_64x64x64>::run, multiply_4x2<64, 64, 64>, 2048},
-    {"epilogue_bf16_64x64", kObject, Bind<epilogue_bf16_64x64>::run, to_bf16, 2048},
-    {"epilogue_gelu_bf16_64x64", kObject, Bind<epilogue_gelu_bf16_64x64>::run, gelu_to_bf16, 2560},
-    {"epilogue_head_i8_64x64", kObject, Bind<epilogue_head_i8_64x64>::run, to_head, 2048},
-    {"epilogue_residual_f32_64x64", kObject, Bind<epilogue_residual_f32_64x64>::run, add_residual, 2048},
+    {"epilogue_bf16_64x64", kObject, Bind<epilogue_bf16_64x64>::run, to_bf16, 3328},
+    {"epilogue_gelu_bf16_64x64", kObject, Bind<epilogue_gelu_bf16_64x64>::run, gelu_to_bf16, 3328},
+    {"epilogue_head_i8_64x64", kObject, Bind<epilogue_head_i8_64x64>::run, to_head, 3328},
+    {"epilogue_residual_f32_64x64", kObject, Bind<epilogue_residual_f32_64x64>::run, add_residual, 3328},
     {"narrow_i8_64x64", kObject, Bind<narrow_i8_64x64>::run, narrow, 1024},
     {"quantise_bf16_64x64", kObject, Bind<quantise_bf16_64x64>::run, quantise, 2048},
 };

@@ -104,7 +104,7 @@ constexpr KernelType kKernels[] = {
     {"attention_scores", kObject, Bind<attention_scores>::run, scores, 3328},
     {"attention_weights", kObject, Bind<attention_weights>::run, weights, 3328},
     {"clear_first", kObject, Bind<clear_first>::run, clear, 1024},
-    {"product_head", kObject, Bind<product_head>::run, head, 2048},
+    {"product_head", kObject, Bind<product_head>::run, head, 3328},
     {"rows_of", kObject, Bind<rows_of>::run, to_rows, 1024},
     {"add_rows", kObject, Bind<add_rows>::run, add, 1024},
     {"copy_parameters", kObject, Bind<copy_parameters>::run, parameters, 1024},
