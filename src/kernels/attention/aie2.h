@@ -34,7 +34,7 @@
 
 inline constexpr int kAttentionSums = 64 * 64 + 64 * 4;
 inline constexpr int kAttentionState = 16 * 32 + 16 * 16 + 16;
-inline constexpr int kAttentionWork = 64 * 64 + 8 * 32 + 16 * 32;
+inline constexpr int kAttentionWork = 64 * 64 + 64 + 16 * 32;
 
 extern "C" {
 
