@@ -31,10 +31,12 @@ using Ints = aie::vector<int32_t, 16>;
 using Halves = aie::vector<bfloat16, 16>;
 using FloatSum = aie::accum<accfloat, 16>;
 using Shorts = aie::vector<int16_t, 32>;  // a block of 4 x 8
+using Wide = aie::accum<acc32, 32>;
 
 SHORTHAND_KERNEL_INLINE Halves to_bf16(const Floats& x) { return FloatSum(x).to_vector<bfloat16>(); }
 SHORTHAND_KERNEL_INLINE Floats to_f32(const Halves& x) { return FloatSum(x).to_vector<float>(); }
 SHORTHAND_KERNEL_INLINE Floats splat(float x) { return aie::broadcast<float, 16>(x); }
+SHORTHAND_KERNEL_INLINE Shorts splat16(int16_t x) { return aie::broadcast<int16_t, 32>(x); }
 
 struct Parts {
   Halves high, low;
@@ -94,33 +96,60 @@ SHORTHAND_KERNEL_INLINE Floats without_negatives(const Floats& x) {
   return aie::max(x.cast_to<int32_t>(), aie::zeros<int32_t, 16>()).cast_to<float>();
 }
 
-// The larger of `so_far` and each row's largest in the magnitudes [2, 8].
-SHORTHAND_KERNEL_INLINE void keep_largest(float* so_far, const Ints& magnitudes) {
-  Ints bits = aie::max(magnitudes, aie::shuffle_down(magnitudes, 4));
-  bits = aie::max(bits, aie::shuffle_down(bits, 2));
-  bits = aie::max(bits, aie::shuffle_down(bits, 1));
-  for (int r = 0; r < 2; ++r) {
-    const int32_t found = bits[static_cast<unsigned>(8 * r)];
-    int32_t kept;
-    __builtin_memcpy(&kept, so_far + r, sizeof kept);
-    kept = found > kept ? found : kept;
-    __builtin_memcpy(so_far + r, &kept, sizeof kept);
-  }
-}
-
 // A block's rows: the largest of each, in turn over all lanes; and eight lanes a row, all with the row's largest.
-template <unsigned run>
-SHORTHAND_KERNEL_INLINE Shorts folded(const Shorts& m) {
-  const auto halves = aie::interleave_unzip(m, m, run);
+template <unsigned run, class V>
+SHORTHAND_KERNEL_INLINE V merged(const V& a, const V& b) {
+  const auto halves = aie::interleave_unzip(a, b, run);
   return aie::max(halves.first, halves.second);
 }
-template <unsigned run>
-SHORTHAND_KERNEL_INLINE Shorts doubled(const Shorts& m) {
+template <unsigned run, class V>
+SHORTHAND_KERNEL_INLINE V folded(const V& m) {
+  return merged<run>(m, m);
+}
+template <unsigned run, class V>
+SHORTHAND_KERNEL_INLINE V doubled(const V& m) {
   return aie::interleave_zip(m, m, run).first;
 }
 SHORTHAND_KERNEL_INLINE Shorts row_maxima(const Shorts& m) { return folded<1>(folded<2>(folded<4>(m))); }
 SHORTHAND_KERNEL_INLINE Shorts spread_maxima(const Shorts& m) {
   return doubled<4>(doubled<2>(doubled<1>(row_maxima(m))));
+}
+
+// Of 32 rows in order: from eight vectors of four rows.
+SHORTHAND_KERNEL_INLINE Shorts row_maxima(const int16_t (*m)[32]) {
+  Shorts four[4];
+  SHORTHAND_UNROLL
+  for (int i = 0; i < 4; ++i) four[i] = merged<4>(aie::load_v<32>(m[2 * i]), aie::load_v<32>(m[2 * i + 1]));
+  return merged<1>(merged<2>(four[0], four[1]), merged<2>(four[2], four[3]));
+}
+// row_max [64] becomes the larger of itself and each row's largest in m [16], bfloat16 without signs as their bits.
+SHORTHAND_KERNEL_INLINE void keep_row_maxima(const int16_t (*m)[32], float* row_max) {
+  SHORTHAND_UNROLL
+  for (unsigned h = 0; h < 2; ++h) {
+    const auto most = row_maxima(m + 8 * h).template cast_to<bfloat16>();
+    SHORTHAND_UNROLL
+    for (unsigned g = 0; g < 2; ++g) {
+      float* to = row_max + 32 * h + 16 * g;
+      const Ints bits = to_f32(most.template extract<16>(g)).template cast_to<int32_t>();
+      aie::store_v(to, aie::max(bits, aie::load_v<16>(to).template cast_to<int32_t>()).template cast_to<float>());
+    }
+  }
+}
+
+// A value for each of 32 rows, eight times: the lanes of eight blocks under each other.
+SHORTHAND_KERNEL_INLINE void spread_rows(const Shorts& rows, int16_t (*blocks)[32]) {
+  const auto twice = [](const Shorts& x, unsigned run) { return aie::interleave_zip(x, x, run); };
+  const auto two = twice(rows, 1);
+  SHORTHAND_UNROLL
+  for (int h = 0; h < 2; ++h) {
+    const auto four = twice(h == 0 ? two.first : two.second, 2);
+    SHORTHAND_UNROLL
+    for (int q = 0; q < 2; ++q) {
+      const auto eight = twice(q == 0 ? four.first : four.second, 4);
+      aie::store_v(blocks[4 * h + 2 * q], eight.first);
+      aie::store_v(blocks[4 * h + 2 * q + 1], eight.second);
+    }
+  }
 }
 
 // A block of bfloat16 in steps of its rows' scales: the upper two rows times theirs, the lower two times theirs.
@@ -131,15 +160,21 @@ SHORTHAND_KERNEL_INLINE aie::vector<int8_t, 32> in_steps(const Halves& v0, const
   return narrowed<int8_t>(int_of<0>(q0), int_of<0>(q1));
 }
 
-// 1 / x for positive, normal x: a guess from the exponent with 12 % error, squared three times; 2^-14.
-SHORTHAND_KERNEL_INLINE Floats reciprocal(const Floats& x) {
+// 1 / x for positive, normal x, from something near it: each time squares the error, down to 2^-14.
+template <int times>
+SHORTHAND_KERNEL_INLINE Floats reciprocal_near(const Floats& x, Floats y) {
   const Parts xs = split(x);
-  Floats y = aie::sub(aie::broadcast<int32_t, 16>(0x7ef311c7), x.cast_to<int32_t>()).cast_to<float>();
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < times; ++i) {
     const Parts ys = split(y);
     y = product(ys, split(aie::sub(splat(2.0f), product(xs, ys))));
   }
   return y;
+}
+// Likewise from its exponent, with 12 % error: three times leave 2^-14, twice 2.1e-4.
+template <int times = 3>
+SHORTHAND_KERNEL_INLINE Floats reciprocal(const Floats& x) {
+  return reciprocal_near<times>(
+      x, aie::sub(aie::broadcast<int32_t, 16>(0x7ef311c7), x.cast_to<int32_t>()).cast_to<float>());
 }
 
 // 1 / sqrt(x) for positive, normal x, likewise.
@@ -157,23 +192,30 @@ SHORTHAND_KERNEL_INLINE Floats reciprocal_root(const Floats& x) {
   return y;
 }
 
-// gelu(x) = max(x, 0) - g(min(|x|, 4.5)), g(a) = a (1 - Phi(a)): what is subtracted is a small bump, so that nothing
-// cancels on the far negative side. g is a Chebyshev fit of degree 10 in u = a / 2.25 - 1 with 15-bit coefficients,
-// evaluated 32 at a time in 16 bits; a has 12 fractional bits, and the whole errs by at most 1.1e-4.
-inline constexpr int16_t kGeluG[11] = {901, -4359, 8077, -4835, -6617, 14288, -6818, -5834, 5907, 740, -1450};
-inline constexpr int16_t kGeluScale = 29127;  // 2^16 / 2.25: from 12 fractional bits to 15, and 13 that fall off
+// gelu(x) = max(x, 0) - g(|x|), g(a) = a (1 - Phi(a)): what is subtracted is a small bump, so that nothing cancels on
+// the far negative side. g is a Q(a / 4)^6, Q a cubic for the sixth root of 1 - Phi with 15-bit coefficients, of which
+// the error of g has the smallest maximum: 1.4e-4; beyond 4 it stays what it is there, 1.4e-4 as well. a has 13
+// fractional bits, and the whole errs by at most 1.9e-4.
+inline constexpr int16_t kGeluQ[4] = {29171, -14893, -25823, 17447};
+
+SHORTHAND_KERNEL_INLINE Shorts times(const Shorts& a, const Shorts& b, int shift = 15) {
+  return aie::mul<acc32>(a, b).template to_vector<int16_t>(shift);
+}
+// g of |x| with 28 - shift fractional bits; x has 13 and saturates at 4.
+SHORTHAND_KERNEL_INLINE Shorts gelu_bump(const Shorts& x, int shift) {
+  const Shorts a = aie::max(x, aie::sub(splat16(-1), x));  // |x|, or less by the last bit
+  Shorts q = splat16(kGeluQ[3]);
+  SHORTHAND_UNROLL
+  for (int i = 2; i >= 0; --i) q = aie::mac(Wide(splat16(kGeluQ[i]), 15), q, a).template to_vector<int16_t>(15);
+  const Shorts square = times(q, q);
+  return times(times(times(square, square), square), a, shift);
+}
 
 SHORTHAND_KERNEL_INLINE void gelu(Floats& x0, Floats& x1) {
-  const Ints reach = splat(4.5f).cast_to<int32_t>();
+  const Ints reach = splat(4.0f).cast_to<int32_t>();
   const auto capped = [&reach](const Floats& x) { return aie::min(magnitude(x), reach).cast_to<float>(); };
-  const auto a = narrowed<int16_t>(int_of<12>(capped(x0)), int_of<12>(capped(x1)));
-  using Wide = aie::accum<acc32, 32>;
-  const auto splat16 = [](int16_t c) { return aie::broadcast<int16_t, 32>(c); };
-  const auto u = aie::mac(Wide(splat16(-32768), 13), a, splat16(kGeluScale)).to_vector<int16_t>(13);
-  auto g = splat16(kGeluG[10]);
-  SHORTHAND_UNROLL
-  for (int i = 9; i >= 0; --i) g = aie::mac(Wide(splat16(kGeluG[i]), 15), g, u).to_vector<int16_t>(15);
-  const auto wide = g.unpack();
+  const auto a = narrowed<int16_t>(int_of<13>(capped(x0)), int_of<13>(capped(x1)));
+  const auto wide = gelu_bump(a, 13).unpack();
   x0 = aie::sub(without_negatives(x0), float_of<15>(wide.extract<16>(0)));
   x1 = aie::sub(without_negatives(x1), float_of<15>(wide.extract<16>(1)));
 }
@@ -182,8 +224,6 @@ SHORTHAND_KERNEL_INLINE void gelu(Floats& x0, Floats& x1) {
 // exponent field e and mantissa m reads as the integer 128 e + m, so the integer u / 8 + 127 * 128 is 2^u but for the
 // mantissa's 2^f - 1 - f, f the fraction of u: a cubic, added before the one rounding.
 SHORTHAND_KERNEL_INLINE aie::vector<bfloat16, 32> exp2(const aie::vector<int16_t, 32>& u) {
-  using Wide = aie::accum<acc32, 32>;
-  const auto splat16 = [](int16_t c) { return aie::broadcast<int16_t, 32>(c); };
   const auto f = aie::bit_and(u, splat16(1023));
   const auto square = aie::mac(Wide(splat16(7401), 10), f, splat16(2599)).to_vector<int16_t>(10);
   const auto linear = aie::mac(Wide(splat16(-10001), 10), f, square).to_vector<int16_t>(10);

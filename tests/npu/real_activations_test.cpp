@@ -17,6 +17,7 @@
 #include "engine/builtin.h"
 #include "engine/transcriber.h"
 #include "kernels/attention/aie2.h"
+#include "kernels/gemm_i8/aie2.h"
 #include "kernels/kernels.h"
 #include "kernels/log_mel/aie2.h"
 #include "model/checkpoint.h"
@@ -190,7 +191,8 @@ struct Tiles {
     for (int c = first; c < first + columns; c += kTile) {
       Product p(layer, x, row, c);
       Buffer<bfloat16> out(size(kTile * kTile));
-      call(epilogue, {p.sums.bytes(), p.columns.bytes(), p.row_scales.bytes(), out.bytes(), most.bytes()});
+      Buffer<int16_t> own(kEpilogueRows);
+      call(epilogue, {p.sums.bytes(), p.columns.bytes(), p.row_scales.bytes(), out.bytes(), most.bytes(), own.bytes()});
       tiles.push_back(out.values());
     }
     row_max = most.values();
@@ -245,7 +247,7 @@ std::vector<bfloat16> attend(const Quantised& q, const Head& head, int positions
     call("attention_weights_64x64", {sums.bytes(), state.bytes(), work.bytes()}, {valid});
     call("attention_values_64x64", {work.bytes(), v.bytes(), v.bytes() + 4096, sums.bytes()});
   }
-  call("attention_end_64x64", {sums.bytes(), out.bytes(), row_max.bytes()});
+  call("attention_end_64x64", {sums.bytes(), work.bytes(), out.bytes(), row_max.bytes()});
   return out.values();
 }
 
@@ -335,14 +337,14 @@ TEST_P(RealActivations, OneEncoderLayerIsThatOfDoublePrecision) {
 
   // The residual stream of the 64 rows, after attention.
   const auto add_to = [&](const Layer& layer, const Quantised& in, std::vector<float> x) {
-    Buffer<float> most(kTile);
     for (int c = 0; c < d; c += kTile) {
       std::vector<float> tile;
       for (int r = 0; r < kTile; ++r) tile.insert(tile.end(), x.begin() + r * d + c, x.begin() + r * d + c + kTile);
       Product p(layer, in, 0, c);
       Buffer<float> residual(npu::to_blocks<float>(tile, kTile, kTile, 4, 8)), out(size(kTile * kTile));
+      Buffer<int16_t> own(kEpilogueRows);
       call("epilogue_residual_f32_64x64",
-           {p.sums.bytes(), p.columns.bytes(), p.row_scales.bytes(), residual.bytes(), out.bytes(), most.bytes()});
+           {p.sums.bytes(), p.columns.bytes(), p.row_scales.bytes(), residual.bytes(), out.bytes(), own.bytes()});
       tile = npu::from_blocks<float>(out.span(), kTile, kTile, 4, 8);
       for (int r = 0; r < kTile; ++r) std::copy_n(tile.begin() + r * kTile, kTile, x.begin() + r * d + c);
     }

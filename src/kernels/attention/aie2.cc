@@ -9,7 +9,6 @@ using namespace shorthand::aie2;
 
 using Scores = aie::mmul<4, 8, 8, int8_t, int8_t>;
 using Values = aie::mmul<4, 8, 4, bfloat16, bfloat16>;
-using Wide = aie::accum<acc32, 32>;
 
 // Exponents are counted in steps of 2^-8: a weight 2^(x - m) has the step kOne + 256 (x - m), 0 to 32,767, m the row's
 // reference. A row's reference is its largest x among the first keys and is raised only where a later x passes it by
@@ -17,28 +16,30 @@ using Wide = aie::accum<acc32, 32>;
 constexpr int kOne = 63 * 256, kSteps = 256, kSlack = 32 * kSteps;
 constexpr int kLargestShift = 16;  // kOne << 16, and twice 2^29 of scores and references, stay below 2^31
 
-// state: references [16][32] in steps, each four rows' spread over a block; the queries' factors [16][32] likewise, 14
-// bits under a common exponent; then the numbers below.
+// state: kOne less the references [16][32] in steps, times 2^shift, each four rows' spread over a block; the queries'
+// factors [16][32] likewise, 14 bits under a common exponent; then the numbers below.
 constexpr int kFactors = 16 * 32, kNumbers = kFactors + 16 * 16;
 constexpr int kStarted = kNumbers, kQueryExponent = kNumbers + 1, kShift = kNumbers + 2, kKeyExponent = kNumbers + 3;
 static_assert(kNumbers + 16 == kAttentionState);
 
 constexpr int kScoreShift = 5;  // 64 * 127 * 127 >> 5 has 15 bits with its sign
 
-// work: scores [16][8][32], which become weights in place; the keys' factors [8][32]; the rows' maxima [16][32].
-constexpr int kKeyFactors = 64 * 64, kMaxima = kKeyFactors + 8 * 32;
+constexpr int kValueSums = 64 * 64;  // then those of weights
+
+// work: scores [16][8][32], which become weights in place; the keys' factors [64]; the rows' maxima [16][32].
+constexpr int kKeyFactors = 64 * 64, kMaxima = kKeyFactors + 64;
 static_assert(kMaxima + 16 * 32 == kAttentionWork);
 
 // The largest exponent field among 64 floats that are not negative.
-SHORTHAND_KERNEL_INLINE int32_t largest_exponent(const float* x) {
-  Ints most = aie::load_v<16>(x).cast_to<int32_t>();
-  for (int i = 16; i < 64; i += 16) most = aie::max(most, aie::load_v<16>(x + i).cast_to<int32_t>());
-  return aie::reduce_max(most) >> 23;
+SHORTHAND_KERNEL_INLINE int32_t largest_exponent(const Floats (&x)[4]) {
+  const Ints left = aie::max(x[0].cast_to<int32_t>(), x[1].cast_to<int32_t>());
+  const Ints right = aie::max(x[2].cast_to<int32_t>(), x[3].cast_to<int32_t>());
+  return aie::reduce_max(aie::max(left, right)) >> 23;
 }
 
 // x * 2^(126 - exponent), which is below 1, with `bits` fractional bits.
 template <int bits>
-SHORTHAND_KERNEL_INLINE Shorts mantissas(const float* x, int32_t exponent) {
+SHORTHAND_KERNEL_INLINE Shorts mantissas(const Floats& x0, const Floats& x1, int32_t exponent) {
   const Ints up = aie::broadcast<int32_t, 16>((126 - exponent) << 23);
   const auto scaled = [&up](const Floats& v) {
     const Ints moved = aie::add(v.cast_to<int32_t>(), up);
@@ -46,7 +47,7 @@ SHORTHAND_KERNEL_INLINE Shorts mantissas(const float* x, int32_t exponent) {
     const auto gone = aie::lt(moved, aie::broadcast<int32_t, 16>(64 << 23));
     return int_of<bits>(aie::select(moved.cast_to<float>(), splat(0.0f), gone));
   };
-  return narrowed<int16_t>(scaled(aie::load_v<16>(x)), scaled(aie::load_v<16>(x + 16)));
+  return narrowed<int16_t>(scaled(x0), scaled(x1));
 }
 
 SHORTHAND_KERNEL_INLINE Shorts four_rows(const int16_t* x) {
@@ -56,12 +57,13 @@ SHORTHAND_KERNEL_INLINE Shorts four_rows(const int16_t* x) {
 
 // The queries' scales, with log2(e) / 8 in them, as factors; no keys seen yet.
 SHORTHAND_KERNEL_INLINE void start(const float* q_scales, int32_t* state) {
-  alignas(32) float octaves[64];
   alignas(32) int16_t factors[64];
   const Parts unit = constant(1.44269504f / 8);
-  for (int i = 0; i < 64; i += 16) aie::store_v(octaves + i, product(split(aie::load_v<16>(q_scales + i)), unit));
+  Floats octaves[4];
+  for (int i = 0; i < 4; ++i) octaves[i] = product(split(aie::load_v<16>(q_scales + 16 * i)), unit);
   const int32_t exponent = largest_exponent(octaves);
-  for (int i = 0; i < 64; i += 32) aie::store_v(factors + i, mantissas<14>(octaves + i, exponent));
+  for (int i = 0; i < 2; ++i)
+    aie::store_v(factors + 32 * i, mantissas<14>(octaves[2 * i], octaves[2 * i + 1], exponent));
   int16_t* spread = reinterpret_cast<int16_t*>(state + kFactors);
   for (int g = 0; g < 16; ++g) aie::store_v(spread + g * 32, four_rows(factors + 4 * g));
   state[kQueryExponent] = exponent;
@@ -72,19 +74,16 @@ SHORTHAND_KERNEL_INLINE void start(const float* q_scales, int32_t* state) {
 SHORTHAND_KERNEL_INLINE int32_t scale_keys(const float* k_scales, int32_t valid, int16_t* key_factors) {
   constexpr int32_t lane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   const auto lanes = aie::load_unaligned_v<16>(lane);
-  alignas(32) float scales[64];
-  for (int i = 0; i < 64; i += 16) {
-    const auto inside = aie::lt(lanes, aie::broadcast<int32_t, 16>(valid - i));
-    aie::store_v(scales + i, aie::select(splat(0.0f), aie::load_v<16>(k_scales + i), inside));
+  Floats scales[4];
+  SHORTHAND_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    const auto inside = aie::lt(lanes, aie::broadcast<int32_t, 16>(valid - 16 * i));
+    scales[i] = aie::select(splat(0.0f), aie::load_v<16>(k_scales + 16 * i), inside);
   }
   const int32_t exponent = largest_exponent(scales);
-  for (int i = 0; i < 64; i += 32) {
-    const Shorts keys = mantissas<15>(scales + i, exponent);
-    for (unsigned b = 0; b < 4; ++b) {
-      const auto eight = keys.template extract<8>(b);
-      aie::store_v(key_factors + i * 4 + static_cast<int>(b) * 32, aie::concat(eight, eight, eight, eight));
-    }
-  }
+  SHORTHAND_UNROLL
+  for (int i = 0; i < 2; ++i)
+    aie::store_v(key_factors + 32 * i, mantissas<15>(scales[2 * i], scales[2 * i + 1], exponent));
   return exponent;
 }
 
@@ -92,11 +91,17 @@ SHORTHAND_KERNEL_INLINE int32_t scale_keys(const float* k_scales, int32_t valid,
 // loop whose stores overlap the next products.
 SHORTHAND_KERNEL_INLINE void score(const int8_t* q, const int8_t* k, const int16_t* key_factors, int16_t* scores,
                                    int16_t* maxima) {
-  for (int g = 0; g < 16; ++g) aie::store_v(maxima + g * 32, aie::broadcast<int16_t, 32>(-32768));
+  alignas(32) int16_t lowest[32];
+  aie::store_v(lowest, splat16(-32768));
   for (unsigned group = 0; group < 32; ++group) {
     const unsigned i = group >> 2, pair = group & 3;
     const int8_t* rows = q + i * 512;
     const int8_t* keys = k + pair * 1024;
+    const auto factors_of = [&](unsigned c) {  // of eight keys, for four rows
+      const auto eight = aie::load_v<8>(key_factors + (2 * pair + c) * 8);
+      return aie::concat(eight, eight, eight, eight);
+    };
+    const Shorts factors[2] = {factors_of(0), factors_of(1)};
     Scores p[2][2];
     for (unsigned j = 0; j < 4; ++j) p[j >> 1][j & 1] = Scores(aie::zeros<acc32, 32>());
     SHORTHAND_UNROLL
@@ -112,11 +117,10 @@ SHORTHAND_KERNEL_INLINE void score(const int8_t* q, const int8_t* k, const int16
     }
     for (unsigned r = 0; r < 2; ++r) {
       int16_t* most = maxima + (2 * i + r) * 32;
-      Shorts m = aie::load_v<32>(most);
+      Shorts m = aie::load_v<32>(pair == 0 ? lowest : most);
       for (unsigned c = 0; c < 2; ++c) {
         const Shorts x = p[r][c].template to_vector<int16_t>(kScoreShift);
-        const Shorts scaled =
-            aie::mul<acc32>(x, aie::load_v<32>(key_factors + (2 * pair + c) * 32)).template to_vector<int16_t>(15);
+        const Shorts scaled = times(x, factors[c]);
         aie::store_v(scores + (2 * i + r) * 256 + (2 * pair + c) * 32, scaled);
         m = aie::max(m, scaled);
       }
@@ -133,16 +137,12 @@ struct Steps {  // from scores to steps in this call: (below + score * factor >>
     const int16_t* factors = reinterpret_cast<const int16_t*>(state + kFactors);
     return Wide(aie::load_v<32>(factors + g * 32)).template to_vector<int16_t>(drop);
   }
-  SHORTHAND_KERNEL_INLINE Wide below(int g) const {
-    const auto reference = aie::load_v<32>(state + g * 32);
-    return Wide(aie::upshift(aie::sub(aie::broadcast<int32_t, 32>(kOne), reference), static_cast<unsigned>(shift)));
-  }
+  SHORTHAND_KERNEL_INLINE Wide below(int g) const { return Wide(aie::load_v<32>(state + g * 32)); }
 };
 
 // 2^(step / 256 - 127 + 64), as bfloat16: its bits are step / 2 but for the mantissa's 2^f - 1 - f, f the fraction of
 // the step, a parabola. Within 2^-9 + 0.0035 of it.
 SHORTHAND_KERNEL_INLINE aie::vector<bfloat16, 32> weight(const Shorts& step) {
-  const auto splat16 = [](int16_t c) { return aie::broadcast<int16_t, 32>(c); };
   const Shorts f = aie::bit_and(step, splat16(255));
   const Shorts bend = aie::mac(Wide(splat16(-5472), 8), f, splat16(5407)).template to_vector<int16_t>(8);
   return aie::mac(Wide(step, 14), f, bend).template to_vector<int16_t>(15).template cast_to<bfloat16>();
@@ -151,17 +151,22 @@ SHORTHAND_KERNEL_INLINE aie::vector<bfloat16, 32> weight(const Shorts& step) {
 // A row's reference becomes its largest x where that is larger, by whole octaves once there are sums; they follow.
 SHORTHAND_KERNEL_INLINE void raise(const Steps& steps, const int16_t* maxima, int32_t* state, float* sums) {
   const bool started = state[kStarted] != 0;
+  const auto one = aie::broadcast<int32_t, 32>(kOne);
+  const auto shift = static_cast<unsigned>(steps.shift);
+  const auto keep = [&](int g, const aie::vector<int32_t, 32>& reference) {
+    aie::store_v(state + g * 32, aie::upshift(aie::sub(one, reference), shift));
+  };
   for (int g = 0; g < 16; ++g) {
     const auto product = aie::mul<acc32>(spread_maxima(aie::load_v<32>(maxima + g * 32)), steps.factor(g));
-    const auto top = aie::downshift(product.template to_vector<int32_t>(), static_cast<unsigned>(steps.shift));
+    const auto top = aie::downshift(product.template to_vector<int32_t>(), shift);
     if (!started) {
-      aie::store_v(state + g * 32, top);
+      keep(g, top);
       continue;
     }
-    const auto old = aie::load_v<32>(state + g * 32);
+    const auto old = aie::sub(one, aie::downshift(aie::load_v<32>(state + g * 32), shift));
     const auto zero = aie::zeros<int32_t, 32>(), octaves = aie::broadcast<int32_t, 32>(-kSteps);
     const auto rise = aie::max(zero, aie::bit_and(aie::sub(top, old), octaves));
-    aie::store_v(state + g * 32, aie::add(old, rise));
+    keep(g, aie::add(old, rise));
     // 2^-octaves by its bits; sums below 2^-126 of the new ones are gone.
     const auto power = Wide(aie::max(zero, aie::sub(aie::broadcast<int32_t, 32>(127 * kSteps), rise)));
     const Halves factor = aie::filter_even(power.template to_vector<int16_t>(1).template cast_to<bfloat16>(), 4);
@@ -172,7 +177,7 @@ SHORTHAND_KERNEL_INLINE void raise(const Steps& steps, const int16_t* maxima, in
                           .template to_vector<float>());
     };
     for (int c = 0; c < 16; ++c) times(sums + g * 256 + c * 16);
-    times(sums + 64 * 64 + g * 16);
+    times(sums + kValueSums + g * 16);
   }
 }
 
@@ -249,7 +254,7 @@ SHORTHAND_KERNEL_INLINE void add_values(const bfloat16* p, const bfloat16* first
 extern "C" {
 
 void attention_begin_64x64(float* sums, int32_t* state) {
-  for (int i = 0; i < kAttentionSums; i += 8) aie::store_v(sums + i, aie::zeros<float, 8>());
+  for (int i = kValueSums; i < kAttentionSums; i += 8) aie::store_v(sums + i, aie::zeros<float, 8>());
   state[kStarted] = 0;
 }
 
@@ -267,14 +272,19 @@ void attention_weights_64x64(float* sums, int32_t* state, int16_t* work, int32_t
   const int32_t found = 253 - state[kKeyExponent] - state[kQueryExponent], wanted = found < 0 ? 0 : found;
   const int32_t shift = wanted < state[kShift] ? wanted : state[kShift];
   const Steps steps{state, shift, wanted - shift < 31 ? wanted - shift : 31};
+  // Rare: the references follow the shift.
+  for (int g = 0; state[kStarted] != 0 && shift < state[kShift] && g < 16; ++g) {
+    aie::store_v(state + g * 32,
+                 aie::downshift(aie::load_v<32>(state + g * 32), static_cast<unsigned>(state[kShift] - shift)));
+  }
   state[kShift] = shift;
   if (state[kStarted] == 0 || too_high(steps, work + kMaxima)) raise(steps, work + kMaxima, state, sums);
   state[kStarted] = 1;
 
   if (valid >= 64) {
-    weigh<false>(steps, work, sums + 64 * 64, valid);
+    weigh<false>(steps, work, sums + kValueSums, valid);
   } else {
-    weigh<true>(steps, work, sums + 64 * 64, valid);
+    weigh<true>(steps, work, sums + kValueSums, valid);
   }
 }
 
@@ -283,25 +293,33 @@ void attention_values_64x64(const int16_t* work, const bfloat16* first_v, const 
   add_values(reinterpret_cast<const bfloat16*>(work), first_v, second_v, sums);
 }
 
-void attention_end_64x64(float* sums, bfloat16* out, float* row_max) {
+void attention_end_64x64(float* sums, int16_t* work, bfloat16* out, float* row_max) {
   set_modes();
-  float* weights = sums + 64 * 64;
-  for (int i = 0; i < 16; ++i) aie::store_v(weights + i * 16, reciprocal(aie::load_v<16>(weights + i * 16)));
-  for (int i = 0; i < 16; ++i) {
+  float* weights = sums + kValueSums;
+  for (int i = 0; i < 16; ++i) aie::store_v(weights + i * 16, reciprocal<2>(aie::load_v<16>(weights + i * 16)));
+  auto* maxima = reinterpret_cast<int16_t(*)[32]>(work);
+  for (unsigned pair = 0; pair < 64; ++pair) {
+    const unsigned i = pair >> 2, first = 2 * (pair & 3);
     const Parts inverse = split(aie::load_v<16>(weights + i * 16));
-    Ints upper = aie::zeros<int32_t, 16>(), lower = upper;
-    for (int j = 0; j < 8; ++j) {
-      const float* block = sums + i * 256 + j * 32;
-      const auto rows = aie::interleave_zip(product(split(aie::load_v<16>(block)), inverse),
-                                            product(split(aie::load_v<16>(block + 16)), inverse), 4);
-      upper = aie::max(upper, magnitude(rows.first));
-      lower = aie::max(lower, magnitude(rows.second));
-      aie::store_v(out + i * 256 + j * 32, to_bf16(rows.first));
-      aie::store_v(out + i * 256 + j * 32 + 16, to_bf16(rows.second));
+    Shorts most = first == 0 ? splat16(0) : aie::load_v<32>(maxima[i]);
+    SHORTHAND_UNROLL
+    for (unsigned g = 0; g < 2; ++g) {
+      const unsigned at = i * 256 + (first + g) * 32;
+      const auto mean = [&](float* half) {
+        const Parts x = split(aie::load_v<16>(half));
+        aie::store_v(half, splat(0.0f));
+        return aie::mac(aie::mac(aie::mul(x.low, inverse.high), x.high, inverse.low), x.high, inverse.high)
+            .template to_vector<bfloat16>();
+      };
+      const Halves left = mean(sums + at), right = mean(sums + at + 16);
+      const auto halves = aie::interleave_zip(left, right, 4);
+      const auto rows = aie::concat(halves.first, halves.second);
+      aie::store_v(out + at, rows);
+      most = aie::max(most, aie::bit_and(rows.template cast_to<int16_t>(), splat16(0x7fff)));
     }
-    keep_largest(row_max + 4 * i, upper);
-    keep_largest(row_max + 4 * i + 2, lower);
+    aie::store_v(maxima[i], most);
   }
+  keep_row_maxima(maxima, row_max);
 }
 
 }  // extern "C"

@@ -20,34 +20,39 @@ SHORTHAND_KERNEL_INLINE void zero(int32_t* sums) {
 // sums += A B, 8 x 16 results at a time: two blocks of A and two of B make four products, so that a step of k needs
 // three cycles of loads for four of multiplication. Four running sums, and the four of the next group that are on their
 // way in, fit the core's nine accumulators; the usual eight and their successors would spill. k is unrolled: the one
-// loop that remains can overlap a group's stores with the next group's products.
-template <int m, int k, int n>
-SHORTHAND_KERNEL_INLINE void multiply_2x2(const int8_t* a, const int8_t* b, int32_t* sums) {
-  static_assert(m % 8 == 0 && k % 8 == 0 && n % 16 == 0);
-  set_modes();
+// loop that remains, of two groups a round, can overlap a group's stores with the next group's products.
+template <int k, int n>
+SHORTHAND_KERNEL_INLINE void multiply_group(const int8_t* a, const int8_t* b, int32_t* sums, unsigned group) {
   constexpr int a_row = k * 4, b_row = n * 8, c_row = n * 4;  // elements of a row of blocks
   constexpr unsigned across = n / 16;
-  for (unsigned group = 0; group < m / 8 * across; ++group) {
-    const unsigned i = group / across, j = group % across;
-    const int8_t* a0 = a + 2 * i * a_row;
-    const int8_t* b0 = b + 2 * j * 64;
-    int32_t* c0 = sums + 2 * i * c_row + 2 * j * 32;
-    int32_t* c1 = c0 + c_row;
-    Product p00(aie::load_v<32>(c0)), p01(aie::load_v<32>(c0 + 32));
-    Product p10(aie::load_v<32>(c1)), p11(aie::load_v<32>(c1 + 32));
-    SHORTHAND_UNROLL
-    for (int s = 0; s < k / 8; ++s) {
-      const auto top = aie::load_v<32>(a0 + s * 32), bottom = aie::load_v<32>(a0 + s * 32 + a_row);
-      const auto left = aie::load_v<64>(b0 + s * b_row), right = aie::load_v<64>(b0 + s * b_row + 64);
-      p00.mac(top, left);
-      p01.mac(top, right);
-      p10.mac(bottom, left);
-      p11.mac(bottom, right);
-    }
-    aie::store_v(c0, p00.to_vector<int32_t>());
-    aie::store_v(c0 + 32, p01.to_vector<int32_t>());
-    aie::store_v(c1, p10.to_vector<int32_t>());
-    aie::store_v(c1 + 32, p11.to_vector<int32_t>());
+  const unsigned i = group / across, j = group % across;
+  const int8_t* a0 = a + 2 * i * a_row;
+  const int8_t* b0 = b + 2 * j * 64;
+  int32_t* c0 = sums + 2 * i * c_row + 2 * j * 32;
+  int32_t* c1 = c0 + c_row;
+  Product p00(aie::load_v<32>(c0)), p01(aie::load_v<32>(c0 + 32));
+  Product p10(aie::load_v<32>(c1)), p11(aie::load_v<32>(c1 + 32));
+  SHORTHAND_UNROLL
+  for (int s = 0; s < k / 8; ++s) {
+    const auto top = aie::load_v<32>(a0 + s * 32), bottom = aie::load_v<32>(a0 + s * 32 + a_row);
+    const auto left = aie::load_v<64>(b0 + s * b_row), right = aie::load_v<64>(b0 + s * b_row + 64);
+    p00.mac(top, left);
+    p01.mac(top, right);
+    p10.mac(bottom, left);
+    p11.mac(bottom, right);
+  }
+  aie::store_v(c0, p00.to_vector<int32_t>());
+  aie::store_v(c0 + 32, p01.to_vector<int32_t>());
+  aie::store_v(c1, p10.to_vector<int32_t>());
+  aie::store_v(c1 + 32, p11.to_vector<int32_t>());
+}
+template <int m, int k, int n>
+SHORTHAND_KERNEL_INLINE void multiply_2x2(const int8_t* a, const int8_t* b, int32_t* sums) {
+  static_assert(m % 8 == 0 && k % 8 == 0 && n % 16 == 0 && m / 8 * (n / 16) % 2 == 0);
+  set_modes();
+  for (unsigned group = 0; group < m / 8 * (n / 16); group += 2) {
+    multiply_group<k, n>(a, b, sums, group);
+    multiply_group<k, n>(a, b, sums, group + 1);
   }
 }
 
@@ -87,92 +92,239 @@ SHORTHAND_KERNEL_INLINE Parts two_rows(float upper, float lower) {
   return split(aie::concat(aie::broadcast<float, 8>(upper), aie::broadcast<float, 8>(lower)));
 }
 
-struct Columns {  // of one block, for both rows of half a block
-  Halves high, low;
-  Floats bias;
+// ---- Epilogues: a tile of 64 x 64 in 16-bit integers, 32 at a time.
+//
+// x = sum >> shift has 15 bits, y = x * column scale likewise, and v = y * row scale + bias 30 under the exponent e of
+// the block's rows. The unit is 2^(e - 30) and |v| < 2^e, for the largest scales, sum and bias of all. So rows that are
+// far from others in scale lose nothing, but for the four of a block; what is kept of v has 2^-15 of the largest that
+// the scales and sums allow.
+constexpr int kTile = 64, kBlock = 32, kBlocks = kTile / 8, kBlockRows = kTile / 4;
+
+// The columns' parameters (npu::pack_columns): exponents of scales and biases, the largest of both as floats; then for
+// each block, over its lanes, mantissas of both.
+constexpr int kColumnBlocks = 16;
+SHORTHAND_KERNEL_INLINE int32_t word_of(const int16_t* at) {
+  int32_t word;
+  __builtin_memcpy(&word, at, sizeof word);
+  return word;
+}
+
+constexpr int32_t kLeast = -60;  // of e: what is smaller has fewer bits
+
+struct Rows {
+  alignas(32) int16_t spread[kBlockRows + 1][kBlock];  // [i + 1]: factors of block row i; [i] takes its maxima then
+  alignas(32) int16_t zeros[kBlock];
+  alignas(32) float magic[kBlockRows][8];  // 1.5 * 2^(e + 2): a float's lowest bit is 2^(e - 21) beside it
+  alignas(32) int32_t exponents[kTile];    // e << 23 of each row's block
 };
-template <int n>
-SHORTHAND_KERNEL_INLINE Columns load_columns(const bfloat16* columns, int block) {
-  const auto high = aie::load_v<8>(columns + block * 8), low = aie::load_v<8>(columns + n + block * 8);
-  const auto bias = aie::load_v<8>(reinterpret_cast<const float*>(columns + 2 * n) + block * 8);
-  return {aie::concat(high, high), aie::concat(low, low), aie::concat(bias, bias)};
-}
+static_assert(sizeof(Rows) == kEpilogueRows * sizeof(int16_t));
+SHORTHAND_KERNEL_INLINE Rows& rows_at(int16_t* rows) { return *reinterpret_cast<Rows*>(rows); }
 
-// sum * column scale * row scale + bias of two rows of a block. Sums have up to 27 bits (K <= 8,192); the five lowest,
-// far below the noise of the quantised factors, are rounded off so that the rest is a float by magic number. What is
-// multiplied is rounded to bfloat16 twice, at most 2^-8 each and without bias; scales have 16 bits, because theirs
-// would be an error of a whole row or column.
-SHORTHAND_KERNEL_INLINE Floats dequantised(const int32_t* sums, const Columns& c, const Parts& row) {
-  const aie::accum<acc64, 16> wide(aie::load_v<16>(sums));  // an acc32 would not shift
-  const Halves sum = to_bf16(float_of<-5>(wide.to_vector<int32_t>(5)));
-  const Halves scaled = to_bf16(aie::mac(aie::mul(sum, c.low), sum, c.high).to_vector<float>());
-  return aie::mac(aie::mac(FloatSum(c.bias), scaled, row.low), scaled, row.high).to_vector<float>();
-}
-
-// Every block of the tile through `finish(values of rows 0 and 1, of rows 2 and 3, element offset)`, and the rows'
-// largest magnitudes of what it leaves. Eight rows at a time: the columns' parameters serve two blocks, and what a loop
-// of few rounds waits for at its ends is waited for half as often.
-template <int m, int n, class Finish>
-SHORTHAND_KERNEL_INLINE void each_block(const int32_t* sums, const bfloat16* columns, const float* row_scales,
-                                        float* row_max, Finish finish) {
-  static_assert(m % 8 == 0);
-  for (int i = 0; i < m / 8; ++i) {
-    const float* scale = row_scales + 8 * i;
-    const Parts rows[4] = {two_rows(scale[0], scale[1]), two_rows(scale[2], scale[3]), two_rows(scale[4], scale[5]),
-                           two_rows(scale[6], scale[7])};
-    Ints most[4] = {aie::zeros<int32_t, 16>(), aie::zeros<int32_t, 16>(), aie::zeros<int32_t, 16>(),
-                    aie::zeros<int32_t, 16>()};
-    for (int j = 0; j < n / 8; ++j) {
-      const Columns c = load_columns<n>(columns, j);
-      SHORTHAND_UNROLL
-      for (int g = 0; g < 2; ++g) {
-        const int at = ((2 * i + g) * (n / 8) + j) * 32;
-        Floats v0 = dequantised(sums + at, c, rows[2 * g]), v1 = dequantised(sums + at + 16, c, rows[2 * g + 1]);
-        finish(v0, v1, at);
-        most[2 * g] = aie::max(most[2 * g], magnitude(v0));
-        most[2 * g + 1] = aie::max(most[2 * g + 1], magnitude(v1));
-      }
+// What times 2^9 no sum passes; 2^18 where 16 bits do not tell.
+SHORTHAND_KERNEL_INLINE int32_t bound_of(const int32_t* sums) {
+  Shorts most[2] = {aie::zeros<int16_t, 32>(), aie::zeros<int16_t, 32>()}, least[2] = {most[0], most[0]};
+  for (int i = 0; i < kTile * kTile; i += 2 * kBlock) {
+    SHORTHAND_UNROLL
+    for (int g = 0; g < 2; ++g) {
+      const Shorts x = Wide(aie::load_v<32>(sums + i + g * kBlock)).template to_vector<int16_t>(9);
+      most[g] = aie::max(most[g], x);
+      least[g] = aie::min(least[g], x);
     }
-    for (int r = 0; r < 4; ++r) keep_largest(row_max + 8 * i + 2 * r, most[r]);
+  }
+  const Shorts below = aie::sub(splat16(-1), aie::min(least[0], least[1]));
+  const int32_t top = aie::reduce_max(aie::max(aie::max(most[0], most[1]), below));
+  return top > 32000 ? 1 << 18 : top + 2;
+}
+
+struct Shifts {
+  int32_t sums, scaled;  // of sums to x, and of x times a column's scale to y
+};
+
+// The exponents of what four rows can hold and all that follows from them; e is at least `least`.
+SHORTHAND_KERNEL_INLINE Shifts prepare_rows(const float* row_scales, const int16_t* columns, int32_t bound,
+                                            int32_t shift, int32_t least, Rows& rows) {
+  const auto splat32 = [](int32_t x) { return aie::broadcast<int32_t, 16>(x); };
+  const auto largest_of = [columns](int at) { return aie::broadcast<int32_t, 16>(word_of(columns + at)); };
+  const Floats bias = largest_of(4).template cast_to<float>();
+  const Floats sum = product(float_of<-9>(splat32(bound)), largest_of(2).template cast_to<float>());
+  const Parts sums = split(sum);
+  const Ints exponent_bits = splat32(-(1 << 23)), to_e = splat32(-(126 << 23)), margin = splat32(0x8000);
+  // The exponent of sums times their columns' scales: y has 15 bits under it, and factors 15 beside y.
+  const int32_t of_sums = ((sum.template cast_to<int32_t>()[0] + 0x8000) >> 23) - 126;
+  const Ints to_factors = splat32((of_sums - 126) << 23), at_least = splat32(least << 23);
+  const Ints up = splat32((of_sums + 15) << 23);
+  const Ints smallest = splat32(64 << 23), to_magic = splat32((129 << 23) + 0x400000);
+  Shorts factors[2];
+  SHORTHAND_UNROLL
+  for (unsigned h = 0; h < 2; ++h) {
+    Ints q[2];
+    SHORTHAND_UNROLL
+    for (unsigned g = 0; g < 2; ++g) {
+      const unsigned row = 32 * h + 16 * g;
+      const Floats scale = aie::load_v<16>(row_scales + row);
+      const Ints all = aie::add(aie::add(product(split(scale), sums), bias).template cast_to<int32_t>(), margin);
+      const Ints alone = aie::add(scale.template cast_to<int32_t>(), to_factors);
+      const Ints needed = aie::max(aie::add(all, to_e), alone);
+      const Ints largest = doubled<2>(doubled<1>(folded<1>(folded<2>(needed))));
+      const Ints e = aie::max(aie::bit_and(largest, exponent_bits), at_least);
+      const Ints moved = aie::sub(aie::add(scale.template cast_to<int32_t>(), up), e);
+      // What is far below the block's largest has no bits left, and its exponent would wrap.
+      q[g] = int_of<0>(aie::select(moved.template cast_to<float>(), splat(0.0f), aie::lt(moved, smallest)));
+      aie::store_v(rows.exponents + row, e);
+      const Ints magic = aie::add(e, to_magic);
+      SHORTHAND_UNROLL
+      for (unsigned i = 0; i < 4; ++i)
+        aie::store_v(rows.magic[row / 4 + i], aie::broadcast<int32_t, 8>(magic[4 * i]).template cast_to<float>());
+    }
+    factors[h] = narrowed<int16_t>(q[0], q[1]);
+  }
+  SHORTHAND_UNROLL
+  for (unsigned h = 0; h < 2; ++h) spread_rows(factors[h], rows.spread + 8 * h + 1);
+  aie::store_v(rows.zeros, aie::zeros<int16_t, 32>());
+  const int32_t scaled = of_sums - columns[0] - shift;
+  return {shift, scaled < 0 ? 0 : scaled};  // negative where all scales are 0
+}
+
+// The shifts of a tile; and rows, ready. One function for all epilogues, because a core has to hold its program.
+extern "C" {
+__attribute__((noinline)) static Shifts epilogue_prepare(const int32_t* sums, const int16_t* columns,
+                                                         const float* row_scales, int32_t least, Rows& rows) {
+  const int32_t bound = bound_of(sums), shift = 32 - __builtin_clz(static_cast<unsigned>(bound)) - 6;
+  return prepare_rows(row_scales, columns, bound, shift < 0 ? 0 : shift > 12 ? 12 : shift, least, rows);
+}
+}
+
+// Every block of the tile through `finish(v, element offset, e)`, which returns what the rows' maxima take in. The sums
+// are zeros afterwards, as the next tile wants them: stores are free here.
+template <class Finish>
+SHORTHAND_KERNEL_INLINE void each_block(int32_t* sums, const int16_t* columns, const Shifts& shifts, Rows& rows,
+                                        Finish finish) {
+  const int32_t bias = columns[1] + 15;
+  for (unsigned pair = 0; pair < kBlockRows * kBlocks / 2; ++pair) {
+    const unsigned i = pair >> 2, first = 2 * (pair & 3);
+    const int32_t e = rows.exponents[4 * i] >> 23;
+    const bool small = bias < e;  // biases below half of v's last bit
+    const Shorts factors = aie::load_v<32>(rows.spread[i + 1]);
+    Shorts most = aie::load_v<32>(first == 0 ? rows.zeros : rows.spread[i]);
+    SHORTHAND_UNROLL
+    for (unsigned g = 0; g < 2; ++g) {
+      const int at = static_cast<int>(8 * i + first + g) * kBlock;
+      const int16_t* c = columns + kColumnBlocks + (first + g) * 2 * kBlock;
+      const Shorts x = Wide(aie::load_v<32>(sums + at)).template to_vector<int16_t>(shifts.sums);
+      aie::store_v(sums + at, aie::zeros<int32_t, 32>());
+      const Shorts y = times(x, aie::load_v<32>(c), shifts.scaled);
+      const Wide start(aie::load_v<32>(small ? rows.zeros : c + kBlock), small ? 0 : bias - e);
+      most = aie::max(most, finish(aie::mac(start, y, factors), at, rows.magic[i], e));
+    }
+    aie::store_v(rows.spread[i], most);
   }
 }
 
-template <int m, int n, bool with_gelu>
-SHORTHAND_KERNEL_INLINE void to_bf16_tile(const int32_t* sums, const bfloat16* columns, const float* row_scales,
-                                          bfloat16* out, float* row_max) {
+// v in steps of 2^(e - 15).
+SHORTHAND_KERNEL_INLINE Shorts steps_of(const Wide& v) { return v.template to_vector<int16_t>(15); }
+
+// GELU of v in steps of 2^(e - 21) beside a magic number: e is at least kGeluLeast, so that a 16-bit factor takes g
+// from its fractional bits there. Where e is more than 6, g has fewer of them.
+constexpr int32_t kGeluLeast = -8;
+SHORTHAND_KERNEL_INLINE Wide gelu_beside(const Wide& start, const Wide& v, int32_t e) {
+  const int32_t up = e < 6 ? 6 - e : 0, down = e > 6 ? (e < 19 ? e - 6 : 13) : 0, to_13_bits = e < 17 ? 17 - e : 0;
+  const Shorts g = gelu_bump(v.template to_vector<int16_t>(to_13_bits), 13 + down);
+  // As an unsigned number what is negative saturates to 0.
+  const Shorts positive = v.template to_vector<uint16_t>(15).template cast_to<int16_t>();
+  return aie::mac(aie::mac(start, positive, splat16(64)), g, splat16(static_cast<int16_t>(-(1 << up))));
+}
+
+// What stands beside a magic number to floats.
+struct Beside {
+  FloatSum magic;
+  Wide start;
+
+  SHORTHAND_KERNEL_INLINE explicit Beside(const float* m)
+      : magic(aie::concat(aie::load_v<8>(m), aie::load_v<8>(m))),
+        start(aie::concat(magic.template to_vector<float>(), magic.template to_vector<float>())
+                  .template cast_to<int32_t>()) {}
+  SHORTHAND_KERNEL_INLINE FloatSum half(const Wide& v, unsigned part) const {
+    return aie::sub(FloatSum(v.template extract<16>(part).template to_vector<int32_t>().template cast_to<float>()),
+                    magic);
+  }
+};
+
+// As bfloat16, and its magnitudes' bits.
+SHORTHAND_KERNEL_INLINE Shorts store_bf16(const Beside& beside, const Wide& v, bfloat16* out) {
+  const auto x =
+      aie::concat(beside.half(v, 0).template to_vector<bfloat16>(), beside.half(v, 1).template to_vector<bfloat16>());
+  aie::store_v(out, x);
+  return aie::bit_and(x.template cast_to<int16_t>(), splat16(0x7fff));
+}
+
+SHORTHAND_KERNEL_INLINE void add_to_f32_tile(int32_t* sums, const int16_t* columns, const float* row_scales,
+                                             const float* residual, float* out, Rows& rows) {
   set_modes();
-  each_block<m, n>(sums, columns, row_scales, row_max, [out](Floats& v0, Floats& v1, int at) {
-    if constexpr (with_gelu) gelu(v0, v1);
-    aie::store_v(out + at, to_bf16(v0));
-    aie::store_v(out + at + 16, to_bf16(v1));
+  const Shifts shifts = epilogue_prepare(sums, columns, row_scales, kLeast, rows);
+  each_block(sums, columns, shifts, rows, [residual, out](const Wide& v, int at, const float* magic, int32_t) {
+    const Beside beside(magic);
+    const Wide x = aie::mac(beside.start, steps_of(v), splat16(64));
+    SHORTHAND_UNROLL
+    for (unsigned h = 0; h < 2; ++h) {
+      const FloatSum old(aie::load_v<16>(residual + at + 16 * h));
+      aie::store_v(out + at + 16 * h, aie::add(beside.half(x, h), old).template to_vector<float>());
+    }
+    return aie::zeros<int16_t, 32>();
   });
 }
 
-template <int m, int n>
-SHORTHAND_KERNEL_INLINE void add_to_f32_tile(const int32_t* sums, const bfloat16* columns, const float* row_scales,
-                                             const float* residual, float* out, float* row_max) {
+template <bool with_gelu>
+SHORTHAND_KERNEL_INLINE void to_bf16_tile(int32_t* sums, const int16_t* columns, const float* row_scales, bfloat16* out,
+                                          float* row_max, Rows& rows) {
   set_modes();
-  each_block<m, n>(sums, columns, row_scales, row_max, [residual, out](Floats& v0, Floats& v1, int at) {
-    v0 = aie::add(v0, aie::load_v<16>(residual + at));
-    v1 = aie::add(v1, aie::load_v<16>(residual + at + 16));
-    aie::store_v(out + at, v0);
-    aie::store_v(out + at + 16, v1);
+  const Shifts shifts = epilogue_prepare(sums, columns, row_scales, with_gelu ? kGeluLeast : kLeast, rows);
+  each_block(sums, columns, shifts, rows, [out](const Wide& v, int at, const float* magic, int32_t e) {
+    const Beside beside(magic);
+    if constexpr (with_gelu) return store_bf16(beside, gelu_beside(beside.start, v, e), out + at);
+    return store_bf16(beside, aie::mac(beside.start, steps_of(v), splat16(64)), out + at);
   });
+  keep_row_maxima(rows.spread, row_max);
 }
 
-// round(v * inverse of the row), saturated: for rows whose scale is known before their values are.
-template <int m, int n, bool with_gelu>
-SHORTHAND_KERNEL_INLINE void to_i8_tile(const int32_t* sums, const bfloat16* columns, const float* row_scales,
-                                        const float* inverses, int8_t* out, float* row_max) {
+// v to int8 under a scale for each row of the tile, by way of its 16 bits in `work`: q = v * factor / 2^15, and the
+// scale is what belongs to the factor that was taken, so that its few bits are no error.
+SHORTHAND_KERNEL_INLINE void to_head_tile(int32_t* sums, const int16_t* columns, const float* row_scales, int16_t* work,
+                                          int8_t* out, float* scales, Rows& rows) {
   set_modes();
-  each_block<m, n>(sums, columns, row_scales, row_max, [inverses, out](Floats& v0, Floats& v1, int at) {
-    if constexpr (with_gelu) gelu(v0, v1);
-    const float* inverse = inverses + at / (4 * n) * 4;
-    const Floats q0 = product(split(v0), two_rows(inverse[0], inverse[1]));
-    const Floats q1 = product(split(v1), two_rows(inverse[2], inverse[3]));
-    const auto q = narrowed<int16_t>(int_of<0>(q0), int_of<0>(q1));
-    aie::store_v(out + at, aie::accum<acc32, 32>(aie::max(q, aie::broadcast<int16_t, 32>(-127))).to_vector<int8_t>());
+  const Shifts shifts = epilogue_prepare(sums, columns, row_scales, kLeast, rows);
+  each_block(sums, columns, shifts, rows, [work](const Wide& v, int at, const float*, int32_t) {
+    const Shorts x = steps_of(v);
+    aie::store_v(work + at, x);
+    return aie::max(x, aie::sub(splat16(-1), x));
   });
+  Shorts factors[2];
+  SHORTHAND_UNROLL
+  for (unsigned h = 0; h < 2; ++h) {
+    const auto most = row_maxima(rows.spread + 8 * h).unpack();
+    Ints q[2];
+    SHORTHAND_UNROLL
+    for (unsigned g = 0; g < 2; ++g) {
+      // At least 128 steps, so that a factor has 15 bits; a thousandth less than 127 of them, so that none is 128.
+      const Ints one = aie::broadcast<int32_t, 16>(1), few = aie::broadcast<int32_t, 16>(128);
+      const Ints largest = aie::max(aie::add(most.template extract<16>(g), one), few);
+      q[g] = int_of<0>(product(split(reciprocal<2>(float_of<0>(largest))), constant(127.0f * 32768 * 0.999f)));
+      const Ints unit = aie::load_v<16>(rows.exponents + 32 * h + 16 * g);  // 2^(e - 15) 2^15
+      const Floats guess = product(split(float_of<0>(largest)), constant(1.0f / (127.0f * 32768 * 0.999f)));
+      const Ints scale = aie::add(reciprocal_near<1>(float_of<0>(q[g]), guess).template cast_to<int32_t>(), unit);
+      aie::store_v(scales + 32 * h + 16 * g, scale.template cast_to<float>());
+    }
+    factors[h] = narrowed<int16_t>(q[0], q[1]);
+  }
+  SHORTHAND_UNROLL
+  for (unsigned h = 0; h < 2; ++h) spread_rows(factors[h], rows.spread + 8 * h);
+  for (int at = 0; at < kTile * kTile; at += 2 * kBlock) {
+    const Shorts factor = aie::load_v<32>(rows.spread[at / (kBlocks * kBlock)]);
+    SHORTHAND_UNROLL
+    for (int g = 0; g < 2 * kBlock; g += kBlock) {
+      aie::store_v(out + at + g,
+                   aie::mul<acc32>(aie::load_v<32>(work + at + g), factor).template to_vector<int8_t>(15));
+    }
+  }
 }
 
 // A tile of bfloat16 to int8 with the rows' scales, once the largest magnitude of whole rows is known:
@@ -216,33 +368,21 @@ void matmul_i8_64x64x64(const int8_t* a, const int8_t* b, int32_t* sums) { multi
 void matmul_i8_64x128x64(const int8_t* a, const int8_t* b, int32_t* sums) { multiply_2x2<64, 128, 64>(a, b, sums); }
 void matmul_i8_stock_64x64x64(const int8_t* a, const int8_t* b, int32_t* sums) { multiply_4x2<64, 64, 64>(a, b, sums); }
 
-void epilogue_bf16_16x16(const int32_t* sums, const bfloat16* columns, const float* row_scales, bfloat16* out,
-                         float* row_max) {
-  to_bf16_tile<16, 16, false>(sums, columns, row_scales, out, row_max);
+void epilogue_bf16_64x64(int32_t* sums, const int16_t* columns, const float* row_scales, bfloat16* out, float* row_max,
+                         int16_t* rows) {
+  to_bf16_tile<false>(sums, columns, row_scales, out, row_max, rows_at(rows));
 }
-void epilogue_bf16_32x32(const int32_t* sums, const bfloat16* columns, const float* row_scales, bfloat16* out,
-                         float* row_max) {
-  to_bf16_tile<32, 32, false>(sums, columns, row_scales, out, row_max);
+void epilogue_gelu_bf16_64x64(int32_t* sums, const int16_t* columns, const float* row_scales, bfloat16* out,
+                              float* row_max, int16_t* rows) {
+  to_bf16_tile<true>(sums, columns, row_scales, out, row_max, rows_at(rows));
 }
-void epilogue_bf16_64x64(const int32_t* sums, const bfloat16* columns, const float* row_scales, bfloat16* out,
-                         float* row_max) {
-  to_bf16_tile<64, 64, false>(sums, columns, row_scales, out, row_max);
+void epilogue_head_i8_64x64(int32_t* sums, const int16_t* columns, const float* row_scales, int16_t* work, int8_t* out,
+                            float* scales, int16_t* rows) {
+  to_head_tile(sums, columns, row_scales, work, out, scales, rows_at(rows));
 }
-void epilogue_gelu_bf16_64x64(const int32_t* sums, const bfloat16* columns, const float* row_scales, bfloat16* out,
-                              float* row_max) {
-  to_bf16_tile<64, 64, true>(sums, columns, row_scales, out, row_max);
-}
-void epilogue_residual_f32_64x64(const int32_t* sums, const bfloat16* columns, const float* row_scales,
-                                 const float* residual, float* out, float* row_max) {
-  add_to_f32_tile<64, 64>(sums, columns, row_scales, residual, out, row_max);
-}
-void epilogue_i8_64x64(const int32_t* sums, const bfloat16* columns, const float* row_scales, const float* inverses,
-                       int8_t* out, float* row_max) {
-  to_i8_tile<64, 64, false>(sums, columns, row_scales, inverses, out, row_max);
-}
-void epilogue_gelu_i8_64x64(const int32_t* sums, const bfloat16* columns, const float* row_scales,
-                            const float* inverses, int8_t* out, float* row_max) {
-  to_i8_tile<64, 64, true>(sums, columns, row_scales, inverses, out, row_max);
+void epilogue_residual_f32_64x64(int32_t* sums, const int16_t* columns, const float* row_scales, const float* residual,
+                                 float* out, int16_t* rows) {
+  add_to_f32_tile(sums, columns, row_scales, residual, out, rows_at(rows));
 }
 void narrow_i8_64x64(const int32_t* sums, int8_t* out, int32_t shift) {
   set_modes();

@@ -11,23 +11,26 @@
 //                   kernels, the same sums by a slower loop.
 // epilogue_*        v = sums * column scale * row_scales + bias, |sum| < 2^27; then GELU or plus the residual; written
 // as
-//                   bfloat16, float, or round(v * inverses) in -127..127, |v * inverse| < 2^22. row_max [m] becomes the
-//                   larger of itself and each row's largest |v|: zero_row_max_64 starts it, and the row's tiles add to
-//                   it.
-// narrow_i8_*       out = sums / 2^shift, rounded to nearest even and saturated, 0 <= shift <= 31: where one scale does
-// for
+//                   bfloat16 or float. sums are zeros afterwards: what the next tile starts from. row_max [m] becomes
+//                   the larger of itself and each row's largest |out|: zero_row_max_64 starts it, and the row's tiles
+//                   add to it.
+// epilogue_head_*   v as int8 with a scale for each row of the tile, in -127..127; work [m, n] has no meaning
+// afterwards. narrow_i8_*       out = sums / 2^shift, rounded to nearest even and saturated, 0 <= shift <= 31: where
+// one scale does for
 //                   a whole result.
 // quantise_bf16_*   q = round(v * 127 / row_max), row_scales = row_max / 127: what the next product multiplies.
 //
-// Rows' scales, inverses and maxima are floats, [m]. `columns` is what npu::pack_columns() (npu/kernels/layouts.h)
-// writes: the weights' scales as bfloat16 high parts [n] and low parts [n], then the bias, float [n].
+// Rows' scales and maxima are floats, [m]. `columns` is what npu::pack_columns() (npu/kernels/layouts.h) writes: 16-bit
+// mantissas of the weights' scales and of the bias.
 //
-// Against exact arithmetic: sums are exact; v has a relative L2 error below 0.0032 of what is added to the bias (two
-// roundings to bfloat16), bfloat16 results one rounding more; GELU adds at most 1.2e-4.
+// Against exact arithmetic: sums are exact; v errs by 2^-14 of the largest that four rows' scales, the tile's sums and
+// its bias allow; bfloat16 results by a rounding more; GELU adds at most 1.9e-4 and 2^-16 of that largest.
 #pragma once
 
 #include <aie_api/aie.hpp>
 #include <cstdint>
+
+inline constexpr int kEpilogueRows = 960;
 
 extern "C" {
 
@@ -42,20 +45,14 @@ void matmul_i8_64x64x64(const int8_t* a, const int8_t* b, int32_t* sums);
 void matmul_i8_64x128x64(const int8_t* a, const int8_t* b, int32_t* sums);
 void matmul_i8_stock_64x64x64(const int8_t* a, const int8_t* b, int32_t* sums);
 
-void epilogue_bf16_16x16(const int32_t* sums, const bfloat16* columns, const float* row_scales, bfloat16* out,
-                         float* row_max);
-void epilogue_bf16_32x32(const int32_t* sums, const bfloat16* columns, const float* row_scales, bfloat16* out,
-                         float* row_max);
-void epilogue_bf16_64x64(const int32_t* sums, const bfloat16* columns, const float* row_scales, bfloat16* out,
-                         float* row_max);
-void epilogue_gelu_bf16_64x64(const int32_t* sums, const bfloat16* columns, const float* row_scales, bfloat16* out,
-                              float* row_max);
-void epilogue_residual_f32_64x64(const int32_t* sums, const bfloat16* columns, const float* row_scales,
-                                 const float* residual, float* out, float* row_max);
-void epilogue_i8_64x64(const int32_t* sums, const bfloat16* columns, const float* row_scales, const float* inverses,
-                       int8_t* out, float* row_max);
-void epilogue_gelu_i8_64x64(const int32_t* sums, const bfloat16* columns, const float* row_scales,
-                            const float* inverses, int8_t* out, float* row_max);
+void epilogue_bf16_64x64(int32_t* sums, const int16_t* columns, const float* row_scales, bfloat16* out, float* row_max,
+                         int16_t* rows);
+void epilogue_gelu_bf16_64x64(int32_t* sums, const int16_t* columns, const float* row_scales, bfloat16* out,
+                              float* row_max, int16_t* rows);
+void epilogue_head_i8_64x64(int32_t* sums, const int16_t* columns, const float* row_scales, int16_t* work, int8_t* out,
+                            float* scales, int16_t* rows);
+void epilogue_residual_f32_64x64(int32_t* sums, const int16_t* columns, const float* row_scales, const float* residual,
+                                 float* out, int16_t* rows);
 void narrow_i8_64x64(const int32_t* sums, int8_t* out, int32_t shift);
 void quantise_bf16_64x64(const bfloat16* in, const float* row_max, int8_t* out, float* row_scales);
 

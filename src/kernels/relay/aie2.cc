@@ -95,8 +95,9 @@ void clear_first(bfloat16* tile, float* row_max, int32_t index) {
   __builtin_memcpy(row_max, &none, sizeof none);
 }
 
-void quantise_head(const bfloat16* in, const float* row_max, int8_t* out) {
-  quantise_bf16_64x64(in, row_max, out + kRelayObject, reinterpret_cast<float*>(out));
+void product_head(int32_t* sums, const int16_t* columns, const float* scales, int16_t* work, int8_t* out,
+                  int16_t* rows) {
+  epilogue_head_i8_64x64(sums, columns, scales, work, out + kRelayObject, reinterpret_cast<float*>(out), rows);
 }
 
 void keep_part(const bfloat16* object, bfloat16* kept, int32_t index, int32_t group, int32_t together, int32_t behind,

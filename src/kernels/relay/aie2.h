@@ -20,7 +20,8 @@
 //                   64 t < positions; the rest is padding. scales is attention's object of tiles first * together on,
 //                   `together` at most kRelayTogether.
 // clear_first       row 0 of a bfloat16 tile and of row_max = 0 if `index` is 0.
-// quantise_head     quantise_bf16_64x64 of gemm_i8/aie2.h into a result: 64 scales, and the int8 tile from its second
+// product_head      epilogue_head_i8_64x64 of gemm_i8/aie2.h into a result: 64 scales, and the int8 tile from its
+// second
 //                   half on.
 // keep_part         the part's pieces of an object to kept, from piece behind + (group * together + index) * tiles on.
 // rows_of           the part's pieces of an object, tiles first + index * tiles on, to their columns of float rows; or
@@ -69,7 +70,8 @@ void attention_scores(const int8_t* q, const float* q_scales, const int8_t* k, c
                       int16_t* work, int32_t row, int32_t index, int32_t first, int32_t together, int32_t positions);
 void attention_weights(float* sums, int16_t* work, int32_t index, int32_t first, int32_t together, int32_t positions);
 void clear_first(bfloat16* tile, float* row_max, int32_t index);
-void quantise_head(const bfloat16* in, const float* row_max, int8_t* out);
+void product_head(int32_t* sums, const int16_t* columns, const float* scales, int16_t* work, int8_t* out,
+                  int16_t* rows);
 void keep_part(const bfloat16* object, bfloat16* kept, int32_t index, int32_t group, int32_t together, int32_t behind,
                int32_t part, int32_t tiles);
 void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t first, int32_t part, int32_t parts,

@@ -123,26 +123,29 @@ class ChainedDesign {
                   weights = own("weights", 8 * l_.width());
     const Operand scales = own("scales", 4 * kHead), kept = own("kept", 2 * kGroups * 16), four = own("four", 32);
     const Operand row_max = own("row_max", 4 * kHead);
-    const std::vector<Operand> finish = {big, object(b), scales, object(c), row_max};
+    // An epilogue's own lies where the weights of rows do, and it leaves its sums as zeros.
+    const std::vector<Operand> finish = {big, object(b), scales, object(c), row_max, weights};
     const Number width = literal(l_.width()), rows = literal(4), zero = literal(0);
     Program p;
     p.call(kernel("zero_row_max_64"), {row_max});
     if (does(0)) {
-      p.loop(l_.rounds()).acquire(a).call(kernel("gather_scales"), {object(a), scales}).release(a).acquire(a);
-      p.loop(l_.tiles).call(kernel("zero_i32_64x64"), {big}).acquire(b);
+      p.call(kernel("zero_i32_64x64"), {big}).loop(l_.rounds()).acquire(a);
+      p.call(kernel("gather_scales"), {object(a), scales}).release(a).acquire(a).loop(l_.tiles).acquire(b);
       p.call(kernel("matmul_i8_64x64x64"), {object(a), object(b), big}).release(b).acquire(b).acquire(c);
       p.call(kernel("epilogue_bf16_64x64"), finish).release(b).release(c).end().release(a).end();
     }
     if (does(1)) {
       p.loop(l_.rounds() / 2).loop(2 * kGroups).loop(l_.slots / 8).acquire(a);
-      p.call(kernel("rows_of"), {object(a), big}, {counter(), width}).release(a).end();
+      p.call(kernel("rows_of"), {object(a), big}, {counter(), zero, zero, literal(1), literal(8), width})
+          .release(a)
+          .end();
       p.call(kernel("softmax_bf16"), {big, weights}, {rows, width, literal(a_.positions)});
       p.call(kernel("quantise_rows_bf16"), {weights, big, four}, {rows, width, width, width}).acquire(c);
       p.call(kernel("keep_quantised"), {big, four, object(c), kept}, {zero, zero, counter(), literal(1), width});
       p.release(c).end().acquire(c).call(kernel("send_scales"), {kept, object(c)}).release(c).end();
     }
     if (does(2)) {
-      p.loop(l_.rounds()).call(kernel("zero_i32_64x64"), {big}).loop(l_.tiles).acquire(a).acquire(b);
+      p.call(kernel("zero_i32_64x64"), {big}).loop(l_.rounds()).loop(l_.tiles).acquire(a).acquire(b);
       p.call(kernel("matmul_i8_64x64x64"), {object(a), object(b), big}).release(a).release(b).end().acquire(a);
       p.call(kernel("gather_scales"), {object(a), scales}).release(a).acquire(b).acquire(c);
       p.call(kernel("epilogue_bf16_64x64"), finish).release(b).release(c).end();

@@ -241,7 +241,7 @@ class EncoderDesign {
     core.big = buffer_of("big", big_bytes());
     // Attention's; a tile before it is quantised; LayerNorm's parameters.
     core.work = buffer_of("work", work_bytes());
-    core.query = buffer_of("query", std::max(kObjectBytes, 4 * d));  // and four int8 rows
+    core.query = buffer_of("query", std::max(kObjectBytes, 4 * d));  // and four int8 rows; an epilogue's own
     core.query_scales = buffer_of("query_scales", 16 * 32);          // and those of a result of scales
     core.state = buffer_of("state", 320);
     core.scales = buffer_of("scales", 256);  // of a tile's rows; the steps of four
@@ -258,17 +258,17 @@ class EncoderDesign {
   static void skip(Program& p, int fifo, Number trips) { p.loop(trips).acquire(fifo).release(fifo).end(); }
 
   void product(Program& p, const Core& k) {
+    p.call(named_["zero_i32_64x64"], {k.big});  // epilogues and attention_end leave zeros for the next tile or head
     p.loop(parameter(kTiles)).call(named_["zero_row_max_64"], {k.row_max}).loop(parameter(kTilesN));
-    p.call(named_["zero_i32_64x64"], {k.big}).loop(parameter(kSteps)).acquire(k.a).acquire(k.b);
+    p.loop(parameter(kSteps)).acquire(k.a).acquire(k.b);
     p.call(named_["matmul_i8_64x64x64"], {object(k.a), object(k.b), k.big}).release(k.a).release(k.b).end();
     p.acquire(k.a).call(kernel(K::gather_scales), {object(k.a), k.scales}).release(k.a).acquire(k.b).acquire(k.c);
-    const std::vector<Operand> out = {k.big, object(k.b), k.scales, object(k.c), k.row_max};
+    const std::vector<Operand> out = {k.big, object(k.b), k.scales, object(k.c), k.row_max, k.query};
     p.loop(parameter(kPlain)).call(named_["epilogue_bf16_64x64"], out).end();
     p.loop(parameter(kGelu)).call(named_["epilogue_gelu_bf16_64x64"], out).end();
     p.loop(parameter(kClear)).call(kernel(K::clear_first), {object(k.c), k.row_max}, {counter(2)}).end();
-    p.loop(parameter(kHead)).call(named_["epilogue_bf16_64x64"], {k.big, object(k.b), k.scales, k.work, k.row_max});
-    p.call(kernel(K::quantise_head), {k.work, k.row_max, object(k.c)});
-    p.call(named_["zero_row_max_64"], {k.row_max}).end();
+    p.loop(parameter(kHead));
+    p.call(kernel(K::product_head), {k.big, object(k.b), k.scales, k.work, object(k.c), k.query}).end();
     p.release(k.b).release(k.c).end().loop(parameter(kMaxima)).acquire(k.c);
     p.call(kernel(K::send_maxima), {k.row_max, object(k.c)}).release(k.c).end().end();
   }
@@ -296,7 +296,7 @@ class EncoderDesign {
     p.call(named_["attention_values_64x64"], {k.work, object(k.c), object(k.a), k.big}).release(k.a).end();
     p.release(k.b).end();
     p.call(named_["zero_row_max_64"], {k.row_max});
-    p.call(named_["attention_end_64x64"], {k.big, object(k.c), k.row_max}).release(k.c).end();
+    p.call(named_["attention_end_64x64"], {k.big, k.work, object(k.c), k.row_max}).release(k.c).end();
   }
 
   // What comes along a row or down a column serves all its cores at once: an object has a part for each. So none waits

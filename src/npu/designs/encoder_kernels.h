@@ -15,7 +15,7 @@ enum class EncoderKernel : uint8_t {
   attention_scores,
   attention_weights,
   clear_first,
-  quantise_head,
+  product_head,
   keep_part,
   rows_of,
   add_rows,

@@ -18,40 +18,38 @@ constexpr int64_t kProductChain = 3 * kMacLatency + 3 * kVectorLatency;
 int64_t begin(Generation g, Numbers) {
   const int64_t factors = loop(g, 4, {.vectors = 1 + 3 + 5, .moves = 3 + 1 + 1}, 2 * kProductChain) + kReduce;
   const int64_t spreading = 16 * (kLoadLatency + 4 + 3);
-  const int64_t references = loop(g, 16, {.load_bytes = 128, .store_bytes = 128, .vectors = 4, .moves = 9 + 2 + 4},
+  const int64_t references = loop(g, 16, {.load_bytes = 128, .store_bytes = 128, .vectors = 6, .moves = 9 + 2 + 4 + 4},
                                   kLoadLatency + 12 * kVectorLatency + kMacLatency);
-  return kCall + loop(g, kAttentionSums / 8, {.store_bytes = 32}, 0) + factors + spreading + references;
+  return kCall + loop(g, (kAttentionSums - 64 * 64) / 8, {.store_bytes = 32}, 0) + factors + spreading + references;
 }
 
 int64_t scores(Generation g, Numbers) {
-  // 64 scales: masked, their largest exponent, 15-bit mantissas, spread over eight blocks.
-  const int64_t scales = loop(g, 4, {.load_bytes = 64, .store_bytes = 64, .vectors = 3}, kLoadLatency + 4) + kReduce +
-                         loop(g, 4, {.load_bytes = 64, .vectors = 6, .moves = 1}, kLoadLatency + 6 * kVectorLatency) +
-                         loop(g, 8, {.store_bytes = 64, .moves = 4}, 4);
+  // 64 scales in one straight run: masked, their largest exponent, 15-bit mantissas.
+  const Body scales = {.load_bytes = 4 * 64, .store_bytes = 2 * 64 + 64, .vectors = 4 * (2 + 6) + 3, .moves = 4 + 2};
+  const int64_t scaling = bundles(g, scales) + kLoadLatency + 4 * kVectorLatency + kReduce + 4 + 7 * kVectorLatency;
   // Eight rows and sixteen keys: 32 products of 4x8x8, of whose blocks the keys' are turned (one move each); four
-  // blocks of scores shifted, multiplied, shifted, stored and compared.
-  const Body scored = {.load_bytes = 8 * (2 * 32 + 4 * 32) + 2 * 64 + 2 * 64,
+  // blocks of scores shifted, multiplied, shifted, stored and compared; eight keys' factors spread, twice, by two.
+  const int port = g == Generation::aie2 ? 32 : 64;
+  const Body scored = {.load_bytes = 8 * (2 * 32 + 4 * 32) + 2 * port + 2 * 64,
                        .store_bytes = 4 * 64 + 2 * 64,
                        .int8_macs = 32,
                        .vectors = 4 * 2,
-                       .moves = 16 + 4 * 2};
-  const int64_t scoring =
-      loop(g, 16, {.store_bytes = 64}, 0) + loop(g, 32, scored, kLoadLatency + 3 * kMacLatency + kVectorLatency);
-  return kCall + scales + scoring;
+                       .moves = 16 + 4 * 2 + 2 * 2};
+  return kCall + scaling + loop(g, 32, scored, kLoadLatency + 3 * kMacLatency + kVectorLatency);
 }
 
 int64_t weights(Generation g, Numbers numbers) {
   // Whether a reference must rise: a product for each four rows.
-  const int64_t looking = loop(g, 16, {.load_bytes = 256, .vectors = 2 + 1 + 1, .moves = 4 + 2 + 1},
-                               kLoadLatency + kMacLatency + 4 * kVectorLatency) +
+  const int64_t looking = loop(g, 16, {.load_bytes = 256, .vectors = 1 + 1, .moves = 2 + 1},
+                               kLoadLatency + kMacLatency + 3 * kVectorLatency) +
                           kReduce;
   // Eight blocks of four rows: three products with their shifts, the fraction, a product with ones; masks in the tile
   // that has padding.
   const int masks = numbers[0] < 64 ? 8 : 0;
   const Body weighed = {.load_bytes = 8 * 64 + 64 + 128 + 64,
                         .store_bytes = 8 * 64 + 64,
-                        .vectors = 8 * 5 + 2 + 2 * masks,
-                        .moves = 8 * 4 + 4 + 2 + masks};
+                        .vectors = 8 * 5 + 2 * masks,
+                        .moves = 8 * 4 + 2 + masks};
   const int64_t weighing = loop(g, 16, weighed, kLoadLatency + 4 * kMacLatency + 3 * kVectorLatency);
   return kCall + looking + weighing;
 }
@@ -65,10 +63,17 @@ int64_t values(Generation g, Numbers) {
 
 int64_t end(Generation g, Numbers) {
   constexpr Body newton = {
-      .load_bytes = 64, .store_bytes = 64, .vectors = 2 + 3 * (1 + 3 + 1 + 1 + 3), .moves = 3 + 24};
-  constexpr Body block = {.load_bytes = 128, .store_bytes = 64, .vectors = 2 * (1 + 3) + 4, .moves = 2 * 4 + 2 + 2};
-  return kCall + loop(g, 16, newton, kLoadLatency + 6 * kProductChain) +
-         16 * (loop(g, 8, block, kLoadLatency + kProductChain + 6) + 40);
+      .load_bytes = 64, .store_bytes = 64, .vectors = 2 + 2 * (1 + 3 + 1 + 1 + 3), .moves = 3 + 2 * 8};
+  // Two blocks: four halves split and multiplied, zeros in their place; to bfloat16, in rows; maxima.
+  constexpr Body blocks = {.load_bytes = 2 * 128 + 64 + 64,
+                           .store_bytes = 2 * 128 + 2 * 64 + 64,
+                           .vectors = 1 + 2 * (2 * (1 + 3) + 2),
+                           .moves = 3 + 2 * (2 * (3 + 1) + 1)};
+  const int64_t maxima =
+      bundles(g, {.load_bytes = 16 * 64 + 4 * 64, .store_bytes = 4 * 64, .vectors = 14 + 4, .moves = 28 + 4}) +
+      kLoadLatency + 3 * 2 * kVectorLatency + 2 * kVectorLatency;
+  return kCall + loop(g, 16, newton, kLoadLatency + 4 * kProductChain) +
+         loop(g, 64, blocks, kLoadLatency + kProductChain + 5 * kVectorLatency) + maxima;
 }
 
 constexpr std::string_view kObject = "attention.o";

@@ -66,6 +66,7 @@ struct Head {
   std::vector<bfloat16> run(Buffer<float>& row_max, Padding padding) const {
     Buffer<int8_t> qs(to_blocks<int8_t>(q, 64, 64, 4, 8));
     Buffer<float> q_factors(q_scales), sums(kAttentionSums, 5.0f);
+    std::fill_n(sums.data(), 64 * 64, 0.0f);
     Buffer<int32_t> state(kAttentionState, 9);
     Buffer<int16_t> work(kAttentionWork, 7);
     Buffer<bfloat16> out(64 * 64);
@@ -87,8 +88,9 @@ struct Head {
       call("attention_values_64x64", {work.bytes(), vs.bytes(), vs.bytes() + 4096, sums.bytes()});
     }
     EXPECT_TRUE(sums.untouched() && state.untouched() && work.untouched());
-    call("attention_end_64x64", {sums.bytes(), out.bytes(), row_max.bytes()});
-    EXPECT_TRUE(out.untouched() && row_max.untouched());
+    call("attention_end_64x64", {sums.bytes(), work.bytes(), out.bytes(), row_max.bytes()});
+    EXPECT_TRUE(out.untouched() && row_max.untouched() && sums.untouched() && work.untouched());
+    EXPECT_EQ(std::count(sums.data(), sums.data() + 64 * 64, 0.0f), 64 * 64);
     return from_blocks<bfloat16>(out.span(), 64, 64, 4, 8);
   }
 };

@@ -17,12 +17,14 @@ int64_t zeroing(Generation g, Numbers) {
 }
 
 // A group is 8 x 16 sums: four blocks in and out; a step of k loads two blocks of A and two of B for four products.
-constexpr Body group_2x2(int k) {
-  return {.load_bytes = 4 * 128 + k / 8 * (2 * 32 + 2 * 64), .store_bytes = 4 * 128, .int8_macs = k / 8 * 4};
+constexpr Body two_groups_2x2(int k) {
+  return {.load_bytes = 2 * (4 * 128 + k / 8 * (2 * 32 + 2 * 64)),
+          .store_bytes = 2 * 4 * 128,
+          .int8_macs = 2 * (k / 8 * 4)};
 }
 template <int m, int k, int n>
 int64_t multiply_2x2(Generation g, Numbers) {
-  return kCall + loop(g, m / 8 * (n / 16), group_2x2(k), kLoadLatency + kMacLatency + 4 * 128 / 32);
+  return kCall + loop(g, m / 8 * (n / 16) / 2, two_groups_2x2(k), kLoadLatency + kMacLatency + 4 * 128 / 32);
 }
 
 // A group is 16 x 16 sums. Eight accumulators and what they wait for do not fit: the step of k has a bundle more than
@@ -35,42 +37,71 @@ int64_t multiply_4x2(Generation g, Numbers) {
   return kCall + m / 16 * (n / 16) * (sums + kLoadLatency + steps + spills + kCall);
 }
 
-// Two blocks of 32 results under each other, as dequantised() and each_block() in aie2.cc do them.
-constexpr Body two_blocks(Body finish) {
-  return {.load_bytes = 2 * (finish.load_bytes + 128) + 64,  // sums; the columns' parameters
-          .store_bytes = 2 * finish.store_bytes,
-          .vectors = 2 * (finish.vectors + 4 + 8 + 4),   // magic numbers, products, maxima
-          .moves = 2 * (finish.moves + 2 + 2 + 2 + 2)};  // to 64 bits and back, two conversions
+// What the largest sum is looked for in: blocks of 32, straight into accumulators.
+int64_t looking(Generation g) {
+  return loop(g, 64, {.load_bytes = 256, .vectors = 4, .moves = 2}, kLoadLatency + 3 * kVectorLatency) +
+         9 * 2 * kVectorLatency + 8 + 8;
 }
-constexpr Body kToBf16 = {.store_bytes = 64, .moves = 2};
-constexpr Body kGelu = {.vectors = 4 + 4 + 11 + 8, .moves = 2 + 2 * 11 + 2};
-constexpr Body kResidual = {.load_bytes = 128, .store_bytes = 128, .vectors = 2};
-constexpr Body kToInt8 = {.store_bytes = 32, .vectors = 6 + 4 + 1, .moves = 4 + 4 + 4};
 
+// Sixteen rows four times, in one straight run: shuffles to the largest of four, exponents, mantissas; a scalar out and
+// in again for each four rows; then every row over eight lanes. The longest chain stands beside what is issued.
+constexpr int64_t kRowChain = kLoadLatency + 2 * (3 * kMacLatency + 3 * kVectorLatency) + 17 * kVectorLatency;
+int64_t preparing(Generation g) {
+  constexpr Body rows = {.load_bytes = 4 * 64,
+                         .store_bytes = 4 * (64 + 4 * 32) + 16 * 64 + 64,
+                         .vectors = 4 * (12 + 7) + 7,
+                         .moves = 4 * (6 + 8 + 4) + 7 + 2 + 28};
+  return bundles(g, rows) + kRowChain;
+}
+
+// Two blocks of 32 beside each other, as each_block() in aie2.cc does them; a vector of 32 bytes takes a port like a
+// whole one.
 constexpr Body operator+(const Body& a, const Body& b) {
   return {a.load_bytes + b.load_bytes, a.store_bytes + b.store_bytes, a.int8_macs + b.int8_macs, a.vectors + b.vectors,
           a.moves + b.moves};
 }
+constexpr Body kTwoBlocks = {.load_bytes = 2 * (128 + 64 + 64) + 64 + 64,
+                             .store_bytes = 2 * 128 + 64,
+                             .vectors = 2 * (1 + 1 + 1),  // scale, scale and bias, maximum
+                             .moves = 2 * 3};
+Body magic(Generation g) { return {.load_bytes = (2 * 4 + 2) * (g == Generation::aie2 ? 32 : 64)}; }
+constexpr Body kFloats = {.vectors = 2 * (1 + 2), .moves = 2 * 1};
+constexpr Body kToBf16 = {.store_bytes = 2 * 64, .vectors = 2 * 1, .moves = 2 * 2};
+// |x| in two, a cubic, three products to the sixth power, one with |x|; the cubic's constants enter by a move each.
+constexpr int kBump = 2 + 3 + 4, kBumpMoves = 3 * 2 + 4;
+constexpr Body kGelu = {.vectors = 2 * (kBump + 2 + 2), .moves = 2 * (2 + kBumpMoves) + 1};
+constexpr Body kResidual = {.load_bytes = 2 * 128, .store_bytes = 2 * 128, .vectors = 2 * 2};
+constexpr Body kToWork = {.store_bytes = 2 * 64, .vectors = 2 * 2, .moves = 2 * 1};
 
-// Per eight rows: their scales split and spread; four times three shuffles and maxima, each waiting for the last, of
-// which the four overlap; and eight scalar comparisons in memory.
-constexpr int64_t kEightRows = 8 * kVectorLatency + 2 * kMacLatency + 6 * 2 * kVectorLatency + 8 * 3 + kLoadLatency;
-constexpr int64_t kBlockChain = kLoadLatency + 3 * kMacLatency + 6 * kVectorLatency;
-constexpr int64_t kGeluChain = 11 * (kMacLatency + kVectorLatency) + 8 * kVectorLatency;
+constexpr int64_t kStep = kMacLatency + kVectorLatency;  // a product and its shift
+constexpr int64_t kBlockChain = kLoadLatency + kVectorLatency + 3 * kStep + 5 * kVectorLatency;
+constexpr int64_t kBumpChain = 2 * kVectorLatency + 7 * kStep + kMacLatency;
 
-template <int m, int n>
-int64_t epilogue(Generation g, const Body& finish, int64_t chain) {
-  return kCall + m / 8 * (loop(g, n / 8, two_blocks(finish), chain) + kEightRows);
+int64_t each_block(Generation g, const Body& finish, int64_t chain) {
+  return kCall + kCall + looking(g) + preparing(g) + loop(g, 64, kTwoBlocks + finish, chain);
 }
-template <int m, int n>
-int64_t to_bf16(Generation g, Numbers) {
-  return epilogue<m, n>(g, kToBf16, kBlockChain);
+// Rows' maxima in order: seven shuffles in pairs of eight vectors, twice.
+int64_t maxima(Generation g) {
+  return bundles(g, {.load_bytes = 16 * 64 + 4 * 64, .store_bytes = 4 * 64, .vectors = 14 + 4, .moves = 28 + 4}) +
+         kLoadLatency + 3 * 2 * kVectorLatency + 2 * kVectorLatency;
 }
-int64_t gelu_to_bf16(Generation g, Numbers) { return epilogue<64, 64>(g, kGelu + kToBf16, kBlockChain + kGeluChain); }
-int64_t add_residual(Generation g, Numbers) { return epilogue<64, 64>(g, kResidual, kBlockChain); }
-int64_t to_int8(Generation g, Numbers) { return epilogue<64, 64>(g, kToInt8, kBlockChain + 3 * kMacLatency); }
-int64_t gelu_to_int8(Generation g, Numbers) {
-  return epilogue<64, 64>(g, kGelu + kToInt8, kBlockChain + kGeluChain + 3 * kMacLatency);
+int64_t to_bf16(Generation g, Numbers) { return each_block(g, magic(g) + kFloats + kToBf16, kBlockChain) + maxima(g); }
+int64_t gelu_to_bf16(Generation g, Numbers) {
+  return each_block(g, magic(g) + kGelu + kToBf16, kBlockChain + kBumpChain) + maxima(g);
+}
+int64_t add_residual(Generation g, Numbers) { return each_block(g, magic(g) + kFloats + kResidual, kBlockChain); }
+
+// Four factors of sixteen rows in one straight run, each a chain of three steps of a reciprocal between products; then
+// a product a block.
+int64_t to_head(Generation g, Numbers) {
+  constexpr int64_t reciprocal = 2 * (3 * kMacLatency + 2 * kVectorLatency) + 4;
+  constexpr int64_t chain = 3 * reciprocal + 3 * kMacLatency + 12 * kVectorLatency;
+  constexpr Body factors = {.load_bytes = 4 * 64,
+                            .store_bytes = 4 * 64 + 16 * 64,
+                            .vectors = 4 * (2 + 2 + 3 * 9 + 2 + 4 + 2 + 2 + 2),
+                            .moves = 4 * (1 + 3 * 9 + 6) + 2 + 28};
+  return each_block(g, kToWork, kBlockChain) + maxima(g) + bundles(g, factors) + chain +
+         loop(g, 64, {.load_bytes = 3 * 64, .store_bytes = 64, .vectors = 2, .moves = 2}, kLoadLatency + kStep);
 }
 
 // A block of 32 sums: to an accumulator in two moves, shifted and narrowed in one.
@@ -97,13 +128,10 @@ constexpr KernelType kKernels[] = {
     {"matmul_i8_64x64x64", kObject, Bind<matmul_i8_64x64x64>::run, multiply_2x2<64, 64, 64>, 1024},
     {"matmul_i8_64x128x64", kObject, Bind<matmul_i8_64x128x64>::run, multiply_2x2<64, 128, 64>, 1024},
     {"matmul_i8_stock_64x64x64", kObject, Bind<matmul_i8_stock_64x64x64>::run, multiply_4x2<64, 64, 64>, 2048},
-    {"epilogue_bf16_16x16", kObject, Bind<epilogue_bf16_16x16>::run, to_bf16<16, 16>, 2048},
-    {"epilogue_bf16_32x32", kObject, Bind<epilogue_bf16_32x32>::run, to_bf16<32, 32>, 2048},
-    {"epilogue_bf16_64x64", kObject, Bind<epilogue_bf16_64x64>::run, to_bf16<64, 64>, 2048},
-    {"epilogue_gelu_bf16_64x64", kObject, Bind<epilogue_gelu_bf16_64x64>::run, gelu_to_bf16, 2048},
-    {"epilogue_residual_f32_64x64", kObject, Bind<epilogue_residual_f32_64x64>::run, add_residual, 2048},
-    {"epilogue_i8_64x64", kObject, Bind<epilogue_i8_64x64>::run, to_int8, 2048},
-    {"epilogue_gelu_i8_64x64", kObject, Bind<epilogue_gelu_i8_64x64>::run, gelu_to_int8, 2048},
+    {"epilogue_bf16_64x64", kObject, Bind<epilogue_bf16_64x64>::run, to_bf16, 3328},
+    {"epilogue_gelu_bf16_64x64", kObject, Bind<epilogue_gelu_bf16_64x64>::run, gelu_to_bf16, 3328},
+    {"epilogue_head_i8_64x64", kObject, Bind<epilogue_head_i8_64x64>::run, to_head, 3328},
+    {"epilogue_residual_f32_64x64", kObject, Bind<epilogue_residual_f32_64x64>::run, add_residual, 3328},
     {"narrow_i8_64x64", kObject, Bind<narrow_i8_64x64>::run, narrow, 1024},
     {"quantise_bf16_64x64", kObject, Bind<quantise_bf16_64x64>::run, quantise, 2048},
 };

@@ -4,6 +4,7 @@
 
 #include <aie_api/types.hpp>
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -51,16 +52,33 @@ constexpr HighLow split(float x) {
   return {high, bfloat16(x - static_cast<float>(high))};
 }
 
-// What the epilogues of gemm_i8 read for n columns: scales high [n], low [n], bias [n].
-constexpr size_t columns_bytes(int n) { return static_cast<size_t>(n) * 8; }
+// What the epilogues of gemm_i8 read for n columns: the exponents of the largest scale and of the largest bias, int16,
+// and both as floats, in 32 bytes; then, int16, for each eight columns their scales' mantissas four times over, and
+// their biases'. A number x under the exponent e is the mantissa x 2^(15 - e).
+constexpr size_t columns_bytes(int n) { return 32 + static_cast<size_t>(n) * 16; }
 inline void pack_columns(std::span<const float> scales, std::span<const float> bias, std::byte* out) {
-  const size_t n = scales.size();
-  for (size_t i = 0; i < n; ++i) {
-    const HighLow parts = split(scales[i]);
-    std::memcpy(out + 2 * i, &parts.high, 2);
-    std::memcpy(out + 2 * (n + i), &parts.low, 2);
+  const auto largest_of = [](std::span<const float> x) {
+    float most = 0;
+    for (float v : x) most = std::max(most, std::fabs(v));
+    return most;
+  };
+  const auto mantissa = [](float x, int exponent) {
+    const float m = std::nearbyint(std::ldexp(x, 15 - exponent));
+    return static_cast<int16_t>(std::clamp(m, -32767.0f, 32767.0f));
+  };
+  const std::span<const float> both[2] = {scales, bias};
+  for (size_t half = 0; half < 2; ++half) {
+    const float most = largest_of(both[half]);
+    const int exponent = most > 0 ? std::max(std::ilogb(most) + 1, -90) : -90;
+    const int16_t kept = static_cast<int16_t>(exponent);
+    std::memcpy(out + 2 * half, &kept, 2);
+    std::memcpy(out + 4 + 4 * half, &most, 4);
+    for (size_t c = 0; c < scales.size(); ++c) {
+      const int16_t m = mantissa(both[half][c], exponent);
+      for (size_t row = 0; row < 4; ++row)
+        std::memcpy(out + 32 + c / 8 * 128 + half * 64 + row * 16 + c % 8 * 2, &m, 2);
+    }
   }
-  std::memcpy(out + 4 * n, bias.data(), 4 * n);
 }
 
 // What layer_norm_i8 reads: gamma, beta, and the reciprocal of the width in a vector.

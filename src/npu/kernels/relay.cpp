@@ -50,7 +50,7 @@ int64_t weights(Generation g, Numbers n) {
   const int32_t valid = std::clamp(n[3] - 64 * (n[1] * n[2] + n[0]), 1, 64);
   return cycles_of("attention_weights_64x64", g, {&valid, 1});
 }
-int64_t head(Generation g, Numbers) { return cycles_of("quantise_bf16_64x64", g); }
+int64_t head(Generation g, Numbers) { return cycles_of("epilogue_head_i8_64x64", g); }
 
 // Four rows' eight floats lie apart: a store each.
 int64_t to_rows(Generation g, Numbers n) {
@@ -125,7 +125,7 @@ constexpr KernelType kKernels[] = {
     {"attention_scores", kObject, Bind<attention_scores>::run, scores, 3328},
     {"attention_weights", kObject, Bind<attention_weights>::run, weights, 3328},
     {"clear_first", kObject, Bind<clear_first>::run, clear, 1024},
-    {"quantise_head", kObject, Bind<quantise_head>::run, head, 2048},
+    {"product_head", kObject, Bind<product_head>::run, head, 3328},
     {"keep_part", kObject, Bind<keep_part>::run, one_part, 1024},
     {"rows_of", kObject, Bind<rows_of>::run, to_rows, 1024},
     {"add_rows", kObject, Bind<add_rows>::run, add, 1024},
