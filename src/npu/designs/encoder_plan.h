@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where everything of an encoder lies in its two host buffers, in 32-bit words. For encoder.cpp and encoder_pack.cpp.
+// Where everything of an encoder lies in its two host buffers, in 32-bit words. For the files encoder*.cpp.
 #pragma once
 
 #include <algorithm>

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the programs of the encoder's cores (encoder_program.cpp) and its runtime sequence (encoder_sequence.cpp) share:
+// the run-time parameters between them, the array's cores and its FIFOs.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "npu/builder.h"
+#include "npu/designs/encoder_plan.h"
+
+namespace shorthand::npu {
+
+inline size_t at(int index) { return static_cast<size_t>(index); }
+
+// Run-time parameters of a core: trip counts, of which zero skips a part. An operation sets its own; those of the first
+// group are zero in all others, and the rest stay as they were, because a word for each core takes its time.
+enum Parameter : int {
+  kTiles,       // rows of blocks of a product
+  kAttend,      // heads and blocks of queries
+  kNorms,       // 1: LayerNorm
+  kQuantising,  // 1
+  kOperations,
+  kSteps = kOperations,  // 64 of the inner dimension
+  kPlain,                // 1: the tile leaves as bfloat16
+  kGelu,
+  kClear,           // 1: the first row of the first tiles is padding
+  kTilesN,          // tiles in a row of blocks
+  kHead,            // as int8 with its own scales
+  kMaxima,          // 1: what the rows' largest elements were leaves after a row of blocks
+  kKeyGroups,       // tiles of keys whose scales come together
+  kTogether,        // of them
+  kNormRounds,      // results of LayerNorm's scales
+  kGroups,          // in each, groups of four rows, as many at a time as a result holds
+  kBefore,          // 1: x leaves before LayerNorm
+  kAfter,           // or after it
+  kQuantiseRounds,  // results of the scales of what is quantised
+  kQuantise,        // groups of four rows in each, as many at a time as a result holds
+  kSlots,           // of them in a result
+  kApart,           // pieces from one to the next there
+  kInputs,          // objects of pieces that come both along the row and down the column, and stay
+  kFirstDown,       // the first tile of those that come down
+  kMoreAlong,       // and more that come along the row
+  kFirstMore,       // the first tile of these
+  kGather,          // 1: groups gather until they fill a result
+  kAlone,           // or the results that one fills
+  kBlocks,          // rows of blocks of a round, whose maxima come first
+  kBlockObjects,    // objects of maxima in each
+  kSets,            // of maxima in each
+  kPassing,         // 1: rows do not stay
+  kFull,            // results of two halves
+  kHalf,            // 1: and one of one
+  kWidth,
+  kParameters,
+};
+
+class EncoderArray {
+ public:
+  // `b` gets all that is made, and must outlive this and its copies.
+  EncoderArray(const Device& device, const EncoderShape& shape, const EncoderOptions& options, Builder& b);
+
+  void make_cores();  // without programs
+  void make_fifos();  // after the cores
+
+ protected:
+  // Quantised rows that wait beside the four float ones until they fill a result.
+  int norm_together() const {
+    const int d = plan_.shape.d;
+    return 16 * d + kResultBytes <= big_bytes() ? plan_.groups_together(d) : 1;
+  }
+  int big_bytes() const { return plan_.big_bytes(); }
+  int worker(int column, int row) const { return column * rows_ + row; }
+  // Objects of the result's tiles of four rows, and those of them that come while the rows before are at work, one a
+  // row, since a core's memory has room for two of those to come.
+  int norm_objects() const {
+    const int objects = up(plan_.shape.d / 64, along_) / along_;
+    return early() && objects > 2 ? std::max(objects, 4) : objects;
+  }
+  int early_objects() const { return early() && norm_objects() >= 4 ? 4 : 0; }
+  bool early() const { return plan_.by_rows() && columns_ >= 4; }
+
+  const EncoderPlan plan_;
+  const EncoderOptions options_;
+  const int rows_, columns_;
+  int feeders_ = 1, share_ = 1;  // rows of cores that a feeder serves
+  // Rows of cores whose results leave by one channel of a shim. Two channels where that is what writing waits for; with
+  // more columns it is the sequence's tasks, with fewer the memory tiles have no channels left.
+  int out_rows_ = 1;
+  int along_ = 1, down_ = 1, together_ = 1;  // tiles of an object of pieces along a row and down a column; the larger
+  Builder& b_;
+  std::vector<int> a_in_, a_, w_in_, w_, c_,
+      out_;  // by feeder, row, column, column, worker, column and half of its rows
+
+ private:
+  int fifo(std::string name, int words, int depth, std::vector<int> banks = {});
+  std::vector<int> banks(std::vector<int> of) const;
+  int relayed() const;
+};
+
+// Both after the FIFOs, the programs first.
+void make_encoder_programs(const EncoderArray& array);
+void make_encoder_sequence(const EncoderArray& array);
+
+}  // namespace shorthand::npu

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+// The encoder's runtime sequence: the operations in their order, and what each sends and takes.
+#include <algorithm>
+#include <functional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "npu/designs/encoder_tasks.h"
+
+namespace shorthand::npu {
+namespace {
+
+using Linear = EncoderPlan::Linear;
+
+// How what a product leaves will be quantised: the rows' width, of `parts` products' results; this one's is number
+// `part`. 0: not.
+struct Quantised {
+  int width = 0, part = 0, parts = 1;
+};
+
+class EncoderSequence : EncoderTasks {
+ public:
+  explicit EncoderSequence(const EncoderArray& array) : EncoderTasks(array) {}
+
+  void make_sequence() {
+    weights_ = b_.host("weights", plan_.weight_words * 4);
+    state_ = b_.host("state", plan_.state_words * 4);
+    const std::vector<Operation> list = operations();
+    const int end = options_.count < 0 ? static_cast<int>(list.size()) : options_.first + options_.count;
+    for (int i = options_.first; i < end; ++i) list[at(i)].run();
+    finish_tasks();
+    restore_parameters();
+  }
+
+  struct Operation {
+    EncoderOperation what;
+    std::function<void()> run;
+  };
+
+  // The sequence, in order. Valid as long as this is.
+  std::vector<Operation> operations() {
+    std::vector<Operation> list;
+    const EncoderPlan& p = plan_;
+    const int d = p.shape.d;
+    auto rows = [&](std::string_view name, std::function<void()> run) {
+      list.push_back({{name, p.key_blocks, p.blocks / rows_}, std::move(run)});
+    };
+    auto product = [&](std::string_view name, const Linear& l, int n, std::function<void()> run) {
+      const int64_t rounds = int64_t{p.blocks} / rows_ * (l.n_tiles / columns_);
+      list.push_back({{name, int64_t{p.key_blocks} * (n / 64), rounds}, std::move(run)});
+    };
+    for (int tap = 0; tap < 3; ++tap) {  // frame -1 of the first convolution's results is padding of the second
+      rows("quantise frames", [this, &p, tap] {
+        run_quantise(p.frames + int64_t{tap} * p.blocks * p.frames_slots * kResultWords, p.frames_slots, p.conv1.k);
+      });
+      product("first convolution", p.conv1, d, [this, &p, tap] {
+        run_product(p.conv1, kGelu, p.convolved, p.convolved_slots, tap * p.d_tiles(), 1, tap == 0,
+                    {p.conv2.k, tap, 3});
+      });
+    }
+    rows("quantise convolved", [this, &p] { run_quantise(p.convolved, p.convolved_slots, p.conv2.k, 3); });
+    product("second convolution", p.conv2, d, [this, &p] { run_product(p.conv2, kGelu, p.result, p.result_slots, 0); });
+    for (const EncoderPlan::Layer& l : p.layers) {
+      rows("attention's norm", [this, &l] { run_norm(l.attention_norm, false); });
+      product("values", l.value, d, [this, &p, &l] { run_product(l.value, kPlain, p.qkv, p.qkv_slots, 1, 2); });
+      product("keys and queries", l.key_query, 2 * d,
+              [this, &p, &l] { run_product(l.key_query, kHead, p.qkv, p.qkv_slots, 0, 2); });
+      list.push_back(
+          {{"attention", int64_t{p.shape.heads} * p.key_blocks, int64_t{p.head_groups} * (p.blocks / columns_)},
+           [this] { run_attention(); }});
+      rows("quantise attended", [this, &p, d] { run_quantise(p.attended, p.attended_slots, d); });
+      product("output", l.out, d, [this, &p, &l] { run_product(l.out, kPlain, p.result, p.result_slots, 0); });
+      rows("feed-forward's norm", [this, &l] { run_norm(l.mlp_norm, false); });
+      product("first product", l.mlp1, 4 * d, [this, &p, &l, d] {
+        run_product(l.mlp1, kGelu, p.hidden, p.hidden_slots, 0, 1, false, {4 * d, 0, 1});
+      });
+      rows("quantise hidden", [this, &p, d] { run_quantise(p.hidden, p.hidden_slots, 4 * d, 1); });
+      product("second product", l.mlp2, d,
+              [this, &p, &l] { run_product(l.mlp2, kPlain, p.result, p.result_slots, 0); });
+    }
+    rows("last norm", [this, &p] { run_norm(p.final_norm, true); });
+    return list;
+  }
+
+ private:
+  // int8 rows of width l.k, quantised -> tiles of 64 x 64 in `to`: in slot `first` of `slots`, and every `apart`-th on.
+  void run_product(const Linear& l, int epilogue, int64_t to, int slots, int first, int apart = 1, bool clear = false,
+                   Quantised next = {}) {
+    const int m = options_.tile ? 1 : plan_.blocks / rows_, n = options_.tile ? 1 : l.n_tiles / columns_;
+    const int objects = l.k_tiles() + 1;
+    const int64_t panel = int64_t{objects} * kTileWords, block = int64_t{plan_.quantised_slots(l.k)} * kTileWords;
+    const bool maxima = plan_.known(next.width);
+    begin({{kTiles, m},
+           {kSteps, l.k_tiles()},
+           {kPlain, epilogue == kPlain},
+           {kGelu, epilogue == kGelu},
+           {kHead, epilogue == kHead},
+           {kClear, clear},
+           {kMaxima, maxima},
+           {kTilesN, n}});
+    for (int c = 0; c < columns_; ++c) {
+      task(w_in_[at(c)], weights_, l.at + c * panel, {{m, 0}, {n, columns_ * panel}, {2 * objects, 512}, {512, 1}});
+    }
+    auto send = [&](int i) {
+      for (int f = 0; share_ == 1 && f < feeders_; ++f) {
+        task(a_in_[at(f)], state_, plan_.quantised + (int64_t{i} * rows_ + f) * block,
+             {{n, 0}, {2 * objects, 512}, {512, 1}});
+      }
+      for (int j = 0; share_ > 1 && j < n; ++j) {
+        for (int f = 0; f < feeders_; ++f) {
+          task(a_in_[at(f)], state_, plan_.quantised + (int64_t{i} * rows_ + f * share_) * block,
+               {{objects, kTileWords}, {share_, block}, {2, 512}, {512, 1}});
+        }
+      }
+    };
+    for (int i = 0; i < m; ++i) {
+      ready(plan_.quantised, i, i + 1);
+      if (share_ == 1) send(i);
+      all_read();
+      for (int c = 0; c < columns_; ++c) {
+        take(
+            c, to + (int64_t{i} * rows_ * slots + first + c * apart) * kResultWords,
+            {{n, int64_t{columns_} * apart * kResultWords}, {rows_, int64_t{slots} * kResultWords}, {4, 512}, {512, 1}},
+            1, {to, i, i + 1});
+        if (maxima) {
+          take(c, plan_.maxima_at(i, next.parts * columns_, next.part * columns_ + c),
+               {{rows_, kResultWords}, {4, 512}, {512, 1}}, 0, {plan_.maxima, i, i + 1});
+        }
+      }
+      if (share_ > 1) send(i);  // in tasks so many that results must leave meanwhile
+    }
+  }
+
+  // Slots of qkv: each head's keys and values side by side, then its queries in every other one. Keys and queries are
+  // 64 scales, and int8 in the slot's second half, so that a head's keys and values are one run.
+  void run_attention() {
+    const int t = plan_.d_tiles(), queries = options_.tile ? 1 : plan_.blocks / columns_;
+    const int groups = options_.tile ? 1 : plan_.head_groups, together = plan_.keys_together();
+    const int64_t block = int64_t{plan_.qkv_slots} * kResultWords, head = 2 * kResultWords;
+    begin({{kAttend, groups * queries}, {kKeyGroups, plan_.key_blocks / together}, {kTogether, together}});
+    ready(plan_.qkv, 0, plan_.blocks / rows_);
+    for (int h = 0; h < groups; ++h) {
+      const int64_t keys = plan_.qkv + h * rows_ * head;
+      for (int q = 0; q < queries; ++q) {
+        all_read();
+        for (int c = 0; c < columns_; ++c) {
+          const int64_t asked = keys + t * head + (q * columns_ + c) * block;
+          const int m = (q * columns_ + c) / rows_;
+          take(c, plan_.attended + ((int64_t{q} * columns_ + c) * plan_.attended_slots + h * rows_) * kResultWords,
+               {{rows_, kResultWords}, {4, 512}, {512, 1}}, 0, {plan_.attended, m, m + 1});
+          // Of the scales' tiles the first is read; the others fill the object.
+          task(w_in_[at(c)], state_, asked, {{kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
+          task(w_in_[at(c)], state_, asked + kTileWords, {{rows_, head}, {2, 512}, {512, 1}});
+          task(w_in_[at(c)], state_, keys,
+               {{plan_.key_blocks / together, together * block}, {kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
+        }
+        for (int f = 0; share_ == 1 && f < feeders_; ++f) {
+          task(a_in_[at(f)], state_, keys + f * head + kTileWords, {{plan_.key_blocks, block}, {6, 512}, {512, 1}});
+        }
+        for (int i = 0; share_ > 1 && i < plan_.key_blocks; ++i) {
+          for (int f = 0; f < feeders_; ++f) {
+            task(a_in_[at(f)], state_, keys + f * share_ * head + i * block + kTileWords,
+                 {{3, kTileWords}, {share_, head}, {2, 512}, {512, 1}});
+          }
+        }
+      }
+    }
+  }
+
+  // Of four rows for each core.
+  int steps() const { return options_.tile ? 16 / columns_ : plan_.steps(); }
+
+  static constexpr int kBlockRows = 16;  // groups of four
+  // Steps of a row of blocks of tiles.
+  int steps_together() const { return kBlockRows / columns_; }
+
+  // Steps whose inputs are few tasks. Else a step's results are asked for before its inputs, whose tasks are awaited.
+  int steps_at_once() const { return share_ == 1 ? steps_together() : 1; }
+
+  // Tiles [first, first + n) of four rows for each core, `groups` times n of them `apart` from each other, for the
+  // steps from `step` on: along the rows of cores, and down the columns.
+  void send_along(int step, int64_t from, int slots, int first, int n, int groups = 1, int apart = 0) {
+    const int64_t block = int64_t{slots} * kResultWords, run = columns_ * 128;
+    const int m = step / steps_together();
+    for (int f = 0; f < feeders_; ++f) {
+      const int64_t word = from + (int64_t{m} * rows_ + f * share_) * block + int64_t{first} * kResultWords +
+                           step % steps_together() * run;
+      const Dim steps{steps_at_once(), run}, repeats{groups, int64_t{apart} * kResultWords};
+      if (share_ == 1) {
+        tasks(a_in_[at(f)], state_, word, {steps, repeats, {n, kResultWords}, {run, 1}});
+      } else {
+        tasks(a_in_[at(f)], state_, word,
+              {repeats, {n / along_, along_ * kResultWords}, {share_, block}, {along_, kResultWords}, {run, 1}});
+      }
+    }
+  }
+  void send_down(int step, int64_t from, int slots, int first, int n, int groups = 1, int apart = 0) {
+    const int64_t block = int64_t{slots} * kResultWords, run = columns_ * 128;
+    const int m = step / steps_together();
+    for (int c = 0; c < columns_; ++c) {
+      tasks(w_in_[at(c)], state_,
+            from + int64_t{m} * rows_ * block + int64_t{first} * kResultWords + step % steps_together() * run + c * 128,
+            {{steps_at_once(), run},
+             {groups, int64_t{apart} * kResultWords},
+             {n, kResultWords},
+             {rows_, block},
+             {128, 1}});
+    }
+  }
+  // Calls inputs(step) and outputs(step) of all steps, in the order that the sequence needs.
+  template <class Inputs, class Outputs>
+  void each_step(int together, Inputs inputs, Outputs outputs) {
+    for (int step = 0; step < steps(); ++step) {
+      const bool results_first = share_ > 1;
+      if (results_first && step % together == 0) outputs(step, together);
+      if (step % steps_at_once() == 0) inputs(step);
+      if (!results_first && (step + 1) % together == 0) outputs(step + 1 - together, together);
+    }
+  }
+
+  // A result of quantised pieces for each core, of `together` steps from `step` on, from slot `slot` on.
+  void take_pieces(int step, int width, int slot, int together) {
+    const int m = step / (16 / columns_), first = step % (16 / columns_) * columns_;
+    const int64_t block = int64_t{plan_.quantised_slots(width)} * kTileWords;
+    const int64_t to = plan_.quantised + int64_t{m} * rows_ * block + int64_t{slot} * kTileWords + first * 64;
+    for (int c = 0; c < columns_; ++c) {
+      take(c, to + c * 64, {{rows_, block}, {together, columns_ * 64}, {32 / together, kTileWords}, {64, 1}}, 0,
+           {plan_.quantised, m, m + 1});
+    }
+  }
+
+  // Of the steps of a round. A result holds those of 32 steps: what a round leaves there is of no meaning, and the next
+  // one writes over it.
+  void take_scales(int step, int round, int width) {
+    const int64_t block = int64_t{plan_.quantised_slots(width)} * kTileWords;
+    const int64_t to = plan_.quantised + int64_t{width / 64} * kTileWords;
+    const int m = step / steps_together();
+    for (int c = 0; c < columns_; ++c) {
+      take(c, to + int64_t{m} * rows_ * block + c * 64,
+           {{rows_, block}, {2 * columns_, rows_ * block}, {16 / columns_, columns_ * 64}, {64, 1}}, 0,
+           {plan_.quantised, m, m + round / steps_together()});
+    }
+  }
+
+  // Float rows of `steps` steps.
+  void take_rows(int step, int steps) {
+    const int64_t next = plan_.x_at(1, 0, 0, 0) - plan_.x;
+    for (int c = 0; c < columns_; ++c) {
+      take(c, plan_.x_at(step, c, 0, 0),
+           {{steps, next},
+            {plan_.x_results(), rows_ * kResultWords},
+            {rows_, kPieceFloats},
+            {8, rows_ * kPieceFloats},
+            {kPieceFloats, 1}},
+           2, {plan_.x, step / steps_together(), step / steps_together() + 1});
+    }
+  }
+  void send_rows(int step) {
+    const int tiles = up(plan_.shape.d / 64, along_);
+    const Dim steps{steps_at_once(), plan_.x_at(1, 0, 0, 0) - plan_.x};
+    for (int c = 0; c < columns_; ++c) {
+      const int64_t word = plan_.x_at(step, c, 0, 0);
+      if (plan_.by_rows()) {
+        const int pieces = plan_.rows_together() * plan_.row_pieces();
+        tasks(w_in_[at(c)], state_, word,
+              {steps, {plan_.x_results(), rows_ * kResultWords}, {pieces * rows_, kPieceFloats}, {kPieceFloats, 1}});
+      } else {
+        tasks(w_in_[at(c)], state_, word, {steps, {tiles * rows_, kPieceFloats}, {kPieceFloats, 1}});
+      }
+    }
+  }
+
+  // What comes early for a step that is not there: any bytes will do.
+  void send_any(int objects) {
+    for (int f = 0; objects > 0 && f < feeders_; ++f)
+      task(a_in_[at(f)], state_, plan_.x, {{2 * objects * share_, 512}, {512, 1}});
+  }
+
+  void run_norm(int64_t parameters, bool last) {
+    const int d = plan_.shape.d, tiles = norm_objects() * along_;
+    const int together = norm_together(), round = plan_.round(steps());
+    made_.erase(plan_.quantised);  // all has been read
+    ready(plan_.x, 0, plan_.blocks / rows_);
+    begin({{kNorms, 1}, {kNormRounds, steps() / round}, {kGroups, round / together}, {kBefore, !last}, {kAfter, last}});
+    for (int c = 0; c < columns_; ++c) {
+      task(w_in_[at(c)], weights_, parameters, {{2 * kNormObjects, 512}, {512, 1}});
+    }
+    auto inputs = [&](int step) {
+      const int m = step / steps_together();
+      ready(plan_.result, m, m + 1);
+      send_rows(step);
+      send_along(step, plan_.result, plan_.result_slots, 0, tiles);
+      if (step + steps_at_once() == steps()) send_any(early_objects());
+    };
+    auto outputs = [&](int step, int n) {
+      all_read();
+      take_rows(step, n);
+      take_pieces(step, d, 0, n);
+      if ((step + n) % round == 0) take_scales(step + n - round, round, d);
+    };
+    each_step(together, inputs, outputs);
+  }
+
+  // Objects of four rows' tiles that come down the column: as many come along the row, or some more.
+  int objects_down(int tiles) const {
+    auto along = [&](int down) { return up(tiles - down * down_, along_) / along_; };
+    int best = 0;
+    for (int down = 1; down * down_ < tiles && along(down) >= down; ++down) {
+      if (along(down) < along(best)) best = down;
+    }
+    return best;
+  }
+
+  // `parts`: products that the rows are of.
+  void run_quantise(int64_t from, int slots, int width, int parts = 0) {
+    const int tiles = width / 64, halves = up(tiles, 16) / 16, sets = parts * columns_;
+    const bool kept = parts == 0 || !plan_.known(width);
+    const int down = kept ? objects_down(tiles) : 0, along = kept ? up(tiles - down * down_, along_) : 0;
+    const int together = plan_.groups_together(width), round = plan_.round(steps());
+    const bool gather = kept && width <= 1024;
+    const int blocks = kept ? 0 : round / steps_together();
+    made_.erase(plan_.quantised);  // all has been read
+    begin({{kQuantising, 1},
+           {kQuantiseRounds, steps() / round},
+           {kQuantise, round / together},
+           {kSlots, together},
+           {kApart, 32 / together},
+           {kInputs, down},
+           {kFirstDown, along},
+           {kMoreAlong, along / along_ - down},
+           {kFirstMore, down * along_},
+           {kGather, gather},
+           {kAlone, kept && !gather ? plan_.quantised_results(width) : 0},
+           {kBlocks, blocks},
+           {kBlockObjects, plan_.sets_up(sets) / 16},
+           {kSets, sets},
+           {kPassing, !kept},
+           {kFull, kept ? 0 : halves / 2},
+           {kHalf, kept ? 0 : halves % 2},
+           {kWidth, width}});
+    auto inputs = [&](int step) {
+      const int m = step / steps_together();
+      if (!kept && step % round == 0) {
+        ready(plan_.maxima, m, m + blocks);
+        send_maxima(m, blocks, sets);
+      }
+      ready(from, m, m + 1);
+      if (kept) {
+        if (share_ == 1) send_along(step, from, slots, 0, along);
+        if (down > 0) send_down(step, from, slots, along, down * down_);
+        if (share_ > 1) send_along(step, from, slots, 0, along);
+      } else {
+        if (share_ == 1) send_along(step, from, slots, 0, 8, halves, 16);
+        send_down(step, from, slots, 8, 8, halves, 16);
+        if (share_ > 1) send_along(step, from, slots, 0, 8, halves, 16);
+      }
+    };
+    auto outputs = [&](int step, int n) {
+      all_read();
+      for (int i = 0; i < plan_.quantised_results(width); ++i) take_pieces(step, width, 32 * i, n);
+      if ((step + n) % round == 0) take_scales(step + n - round, round, width);
+    };
+    each_step(together, inputs, outputs);
+  }
+  void send_maxima(int m, int blocks, int sets) {
+    const int64_t apart = rows_ * kResultWords, all = plan_.sets_up(sets);
+    for (int f = 0; f < feeders_; ++f) {
+      tasks(a_in_[at(f)], state_, plan_.maxima_at(m, sets, 0) + f * share_ * kResultWords,
+            {{blocks, all * apart}, {all / 16, 16 * apart}, {share_, kResultWords}, {16, apart}, {64, 1}});
+    }
+  }
+};
+
+}  // namespace
+
+void make_encoder_sequence(const EncoderArray& array) { EncoderSequence(array).make_sequence(); }
+
+Result<std::vector<EncoderOperation>> encoder_operations(const Device& device, const EncoderShape& shape) {
+  SHORTHAND_TRY(check_shape(device, shape, {}));
+  std::vector<EncoderOperation> list;
+  Builder none("encoder");
+  EncoderSequence sequence(EncoderArray(device, shape, {}, none));
+  for (const EncoderSequence::Operation& o : sequence.operations()) list.push_back(o.what);
+  return list;
+}
+
+}  // namespace shorthand::npu
