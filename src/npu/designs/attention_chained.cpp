@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 
+#include "kernels/gemm_i8/aie2.h"
 #include "npu/builder.h"
 #include "npu/designs/encoder_kernels.h"
 #include "npu/kernels/aie_kernels.h"
@@ -114,20 +115,20 @@ class ChainedDesign {
   }
 
   void make_program(int w, int a, int b, int c) {
-    b_.stack(w, 2048);
+    b_.stack(w, 3328);
     const auto own = [&](const char* name, int bytes) {
       return buffer(b_.buffer(fmt::format("{}_{}", name, w), w, bytes));
     };
     // Sums; four float rows, which become their int8 when the weights are made.
     const Operand big = own("big", std::max(kHead * kHead * 4, 16 * l_.width())),
-                  weights = own("weights", 8 * l_.width());
-    const Operand scales = own("scales", 4 * kHead), kept = own("kept", 2 * kGroups * 16), four = own("four", 32);
-    const Operand row_max = own("row_max", 4 * kHead);
-    // An epilogue's own lies where the weights of rows do, and it leaves its sums as zeros.
-    const std::vector<Operand> finish = {big, object(b), scales, object(c), row_max, weights};
+                  weights = own("weights", std::max(8 * l_.width(), 2 * kEpilogueRows));
+    // Rows' scales: of a tile, or of the four that are quantised.
+    const Operand scales = own("scales", 4 * kHead), kept = own("kept", 2 * kGroups * 16);
+    // Rows' maxima are not wanted and lie where scales are kept, an epilogue's own where the weights of rows lie. It
+    // leaves its sums as zeros.
+    const std::vector<Operand> finish = {big, object(b), scales, object(c), kept, weights};
     const Number width = literal(l_.width()), rows = literal(4), zero = literal(0);
     Program p;
-    p.call(kernel("zero_row_max_64"), {row_max});
     if (does(0)) {
       p.call(kernel("zero_i32_64x64"), {big}).loop(l_.rounds()).acquire(a);
       p.call(kernel("gather_scales"), {object(a), scales}).release(a).acquire(a).loop(l_.tiles).acquire(b);
@@ -140,8 +141,8 @@ class ChainedDesign {
           .release(a)
           .end();
       p.call(kernel("softmax_bf16"), {big, weights}, {rows, width, literal(a_.positions)});
-      p.call(kernel("quantise_rows_bf16"), {weights, big, four}, {rows, width, width, width}).acquire(c);
-      p.call(kernel("keep_quantised"), {big, four, object(c), kept}, {zero, zero, counter(), literal(1), width});
+      p.call(kernel("quantise_rows_bf16"), {weights, big, scales}, {rows, width, width, width}).acquire(c);
+      p.call(kernel("keep_quantised"), {big, scales, object(c), kept}, {zero, zero, counter(), literal(1), width});
       p.release(c).end().acquire(c).call(kernel("send_scales"), {kept, object(c)}).release(c).end();
     }
     if (does(2)) {
