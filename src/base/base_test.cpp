@@ -2,6 +2,9 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -128,6 +131,30 @@ TEST(ThreadPoolTest, ATeamSharesOutOneThingAfterAnother) {
   }
 }
 
+// Plain memory, as a decoder's: each share reads what the one before wrote, and writes over what that one read.
+TEST(ThreadPoolTest, ASharesResultsAreTheNextOnesInputs) {
+  constexpr int kParts = 7, kShares = 20;
+  using Cells = std::array<uint64_t, kParts>;
+  const auto cell = [](const Cells& from, int part) {
+    return std::accumulate(from.begin(), from.end(), uint64_t{1}) * static_cast<uint64_t>(2 * part + 3);
+  };
+  for (int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    for (uint64_t pass = 0; pass < 300; ++pass) {
+      std::array<Cells, 2> have{}, want{};
+      have[0].fill(pass), want[0].fill(pass);
+      pool.together([&](Team& team) {
+        for (size_t share = 0; share < kShares; ++share)
+          team.share(kParts, [&](int p) { have[(share + 1) % 2][static_cast<size_t>(p)] = cell(have[share % 2], p); });
+      });
+      for (size_t share = 0; share < kShares; ++share) {
+        for (int p = 0; p < kParts; ++p) want[(share + 1) % 2][static_cast<size_t>(p)] = cell(want[share % 2], p);
+      }
+      ASSERT_EQ(have, want);
+    }
+  }
+}
+
 TEST(ThreadPoolTest, TeamsAndRunsOfSeveralCallersTakeTurns) {
   ThreadPool pool(3);
   std::atomic<int> total = 0;
@@ -206,6 +233,17 @@ TEST(AlignedBufferTest, IsAlignedAndZeroed) {
   EXPECT_EQ(reinterpret_cast<uintptr_t>(b.data()) % kAlignment, 0u);
   EXPECT_EQ(std::accumulate(b.span().begin(), b.span().end(), 0), 0);
 }
+
+#if defined(__SANITIZE_ADDRESS__)
+// A sanitizer sees who leaves a buffer, in huge pages too.
+TEST(AlignedBufferTest, EndsWhereItsLastCacheLineEnds) {
+  for (size_t size : {17, (2 << 20) - 1, 2 << 20, (5 << 19) + 1}) {
+    const AlignedBuffer<char> b(size);
+    EXPECT_FALSE(__asan_address_is_poisoned(b.data() + size - 1)) << size;
+    EXPECT_TRUE(__asan_address_is_poisoned(b.data() + round_up(size, kAlignment))) << size;
+  }
+}
+#endif
 
 }  // namespace
 }  // namespace shorthand

@@ -48,8 +48,8 @@ void ThreadPool::fork(int parts, FunctionRef<void(int, int)> body) {
   }
   const uint64_t job = job_.load(std::memory_order_relaxed) + 1;  // written under turn_ only
   const auto count = static_cast<uint32_t>(parts);
-  ticket_.store(job << 32 | kClosed);  // nothing may be claimed while the job is described
-  parts_.store(count, std::memory_order_relaxed);
+  ticket_.store(job << 32 | kClosed);              // nothing may be claimed while the job is described
+  parts_.store(count, std::memory_order_release);  // who reads it also sees the closed ticket
   body_.store(&body, std::memory_order_relaxed);
   done_.store(0, std::memory_order_relaxed);
   ticket_.store(job << 32, std::memory_order_release);
@@ -97,7 +97,7 @@ void ThreadPool::take_parts(int thread) {
   for (;;) {
     uint64_t ticket = ticket_.load(std::memory_order_acquire);
     const auto part = static_cast<uint32_t>(ticket);
-    const uint32_t parts = parts_.load(std::memory_order_relaxed);
+    const uint32_t parts = parts_.load(std::memory_order_acquire);
     const auto* body = body_.load(std::memory_order_relaxed);
     if (part >= parts) return;
     if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;

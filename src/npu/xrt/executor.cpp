@@ -110,14 +110,15 @@ class XrtExecutor : public Executor {
     uint32_t state = kPluginFailed;
     PluginError how = {};
     const int failed = table().wait(device_, sets_[set].run, static_cast<uint32_t>(timeout_.count()), &state, &how);
-    broken_ = failed != 0 || state != kPluginCompleted;
+    const bool ended = failed == 0 && state == kPluginCompleted;
+    if (!ended) broken_ = true;  // for good, though the other set's run may still end well
     if (failed == 0 && state == kPluginTimedOut) {
       return io_error(
           fmt::format("the NPU: {} did not end within {} s; the run was aborted. `dmesg` has the driver's "
                       "reason; --device cpu runs now",
                       work().design.name, static_cast<double>(timeout_.count()) / 1000));
     }
-    if (broken_) {
+    if (!ended) {
       return io_error(fmt::format("the NPU: {} failed: {}. `dmesg` has the driver's reason; --device cpu runs now",
                                   work().design.name, how.text));
     }

@@ -189,6 +189,24 @@ TEST_F(FaultTest, RunsThatFailAreErrorsAndTheLast) {
   EXPECT_THAT(message(executor->start(*executor->take())), HasSubstr("the run does not start: DRM_IOCTL"));
 }
 
+// The other set's run, under way since before, ends well: its bytes are good, and the array's state is as unknown.
+TEST_F(FaultTest, ARunThatEndsWellMendsNothing) {
+  const auto executor = make();
+  ASSERT_EQ(message(executor->load(encoder_.work())), "");
+  const TakenSet first(*executor, *executor->take()), second(*executor, *executor->take());
+  for (const TakenSet* taken : {&first, &second}) {
+    ASSERT_TRUE(write_window(encoder_.prepared, encoder_.mel(), executor->buffer(taken->set(), kEncoderState)).ok());
+  }
+  {
+    const Variable injected("SHORTHAND_TEST_NPU", "error");
+    ASSERT_EQ(message(executor->start(first.set())), "");
+  }
+  ASSERT_EQ(message(executor->start(second.set())), "");
+  EXPECT_FALSE(executor->wait(first.set()).ok());
+  EXPECT_TRUE(executor->wait(second.set()).ok());
+  EXPECT_THAT(message(executor->start(second.set())), HasSubstr("start the program again"));
+}
+
 // An xclbin of another shape than its description says, and instructions of another.
 TEST_F(FaultTest, FilesThatDoNotBelongTogether) {
   std::ofstream(folder_ / "final.xclbin") << "xclbin2 MLIR_AIE npu1 16 70 128 2 1 2";
