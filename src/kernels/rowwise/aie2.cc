@@ -15,16 +15,27 @@ SHORTHAND_KERNEL_INLINE Floats largest_everywhere(const Ints& magnitudes) {
   return aie::broadcast<int32_t, 16>(aie::reduce_max(magnitudes)).cast_to<float>();
 }
 
-// The factor from values to steps of the row's scale, and the scale into scales[0].
+// The factor from values to steps of the row's scale, and the scale into scales[0]. A row of zeros has the factor 1.
 SHORTHAND_KERNEL_INLINE Parts steps_of(const Floats& largest, float* scale) {
-  const Floats divisor = aie::select(largest, splat(1.0f), aie::lt(largest, splat(1e-30f)));
-  *scale = product(split(largest), constant(1.0f / 127.0f))[0];
-  return split(product(split(reciprocal(divisor)), constant(127.0f)));
+  const Floats step = product(split(largest), constant(1.0f / 127.0f));
+  *scale = step[0];
+  return split(reciprocal(aie::select(step, splat(1.0f), aie::lt(largest, splat(1e-30f)))));
 }
 
 SHORTHAND_KERNEL_INLINE aie::vector<int8_t, 16> to_steps(const Floats& y, const Parts& steps) {
   const Ints q = int_of<0>(product(split(y), steps));
   return aie::accum<acc32, 16>(q).to_vector<int8_t>();
+}
+
+// Sixteen numbers as parts, in the place of sixteen floats.
+SHORTHAND_KERNEL_INLINE void store_parts(const Parts& parts, float* to) {
+  auto* halves = reinterpret_cast<bfloat16*>(to);
+  aie::store_v(halves, parts.high);
+  aie::store_v(halves + 16, parts.low);
+}
+SHORTHAND_KERNEL_INLINE Parts load_parts(const float* from) {
+  const auto* halves = reinterpret_cast<const bfloat16*>(from);
+  return {aie::load_v<16>(halves), aie::load_v<16>(halves + 16)};
 }
 
 SHORTHAND_KERNEL_INLINE Floats load_floats(const float* x) { return aie::load_v<16>(x); }
@@ -43,14 +54,20 @@ SHORTHAND_KERNEL_INLINE void quantise_row(const T* x, int8_t* q, float* scale, i
 
 extern "C" {
 
+// A pass for the mean, one for the variance, which leaves the centred row as parts in its place, one for y and its
+// largest, and one for the steps.
 void layer_norm_i8(float* x, const float* parameters, int8_t* q, float* scales, int32_t rows, int32_t width) {
   set_modes();
   const float* gamma = parameters;
   const float* beta = parameters + width;
   const Parts one_over_width = split(aie::load_v<16>(parameters + 2 * width));
   for (int32_t r = 0; r < rows; ++r, x += width, q += width) {
-    Floats sum = splat(0.0f);
-    for (int32_t i = 0; i < width; i += 16) sum = aie::add(sum, aie::load_v<16>(x + i));
+    Floats sums[4] = {splat(0.0f), splat(0.0f), splat(0.0f), splat(0.0f)};
+    for (int32_t i = 0; i < width; i += 64) {
+      SHORTHAND_UNROLL
+      for (int g = 0; g < 4; ++g) sums[g] = aie::add(sums[g], aie::load_v<16>(x + i + 16 * g));
+    }
+    const Floats sum = aie::add(aie::add(sums[0], sums[1]), aie::add(sums[2], sums[3]));
     const Floats mean = product(split(sum_everywhere(sum)), one_over_width);
     // (high + low)^2 but for low^2: a row's variance may hang on one outlier, whose rounding nothing averages.
     FloatSum squares = aie::zeros<accfloat, 16>(), crosses = squares;
@@ -58,17 +75,21 @@ void layer_norm_i8(float* x, const float* parameters, int8_t* q, float* scales, 
       const Parts centred = split(aie::sub(aie::load_v<16>(x + i), mean));
       squares = aie::mac(squares, centred.high, centred.high);
       crosses = aie::mac(crosses, centred.high, centred.low);
+      store_parts(centred, x + i);
     }
     const Floats total = aie::add(aie::add(squares, crosses), crosses).to_vector<float>();
     const Floats variance = product(split(sum_everywhere(total)), one_over_width);
     const Parts deviation = split(reciprocal_root(aie::add(variance, splat(1e-5f))));
     Ints largest = aie::zeros<int32_t, 16>();
-    for (int32_t i = 0; i < width; i += 16) {
-      const Parts normal = split(product(split(aie::sub(aie::load_v<16>(x + i), mean)), deviation));
-      const Parts factor = split(aie::load_v<16>(gamma + i));
-      const Floats y = product_sum(FloatSum(aie::load_v<16>(beta + i)), normal, factor).to_vector<float>();
-      aie::store_v(x + i, y);
-      largest = aie::max(largest, magnitude(y));
+    for (int32_t i = 0; i < width; i += 32) {
+      SHORTHAND_UNROLL
+      for (int32_t at = i; at < i + 32; at += 16) {
+        const Parts normal = split(product(load_parts(x + at), deviation));
+        const FloatSum shift(aie::load_v<16>(beta + at));
+        const Floats y = product_sum(shift, normal, load_parts(gamma + at)).to_vector<float>();
+        aie::store_v(x + at, y);
+        largest = aie::max(largest, magnitude(y));
+      }
     }
     const Parts steps = steps_of(largest_everywhere(largest), scales + r);
     for (int32_t i = 0; i < width; i += 16) aie::store_v(q + i, to_steps(aie::load_v<16>(x + i), steps));

@@ -5,9 +5,10 @@
 // floats are of bfloat16 parts, relative error about 2^-15 each. q = round(y * 127 / absmax of the row) in -127..127,
 // scale = absmax / 127; a row of zeros has the scale 0.
 //
-// layer_norm_i8     y = (x - mean) / sqrt(variance + 1e-5) * gamma + beta over rows x [rows, width], quantised. x is
-//                   overwritten with y. parameters: npu::pack_layer_norm() (npu/kernels/layouts.h): gamma float
-//                   [width], beta float [width], then 1 / width in 16 floats.
+// layer_norm_i8     y = (x - mean) / sqrt(variance + 1e-5) * gamma + beta over rows x [rows, width], quantised; width a
+//                   multiple of 64. x is overwritten with y. parameters: npu::pack_layer_norm()
+//                   (npu/kernels/layouts.h): gamma [width] as bfloat16 parts, of each sixteen the high ones and then
+//                   the low ones, beta float [width], then 1 / width in 16 floats.
 // quantise_rows_*   x [rows, width], rows x_stride elements apart (a multiple of 16), to q rows q_stride bytes apart
 //                   (a multiple of 32, not less than width), zero beyond the width. With rows that overlap this is the
 //                   im2col of the convolution stem: of frames [t, channels], the row of three frames under a kernel at

@@ -111,7 +111,8 @@ int64_t narrow(Generation g, Numbers) {
 
 // The reciprocals of sixteen rows at a time are one long chain of dependent products; then two products an element.
 int64_t quantise(Generation g, Numbers) {
-  constexpr int64_t newton = 3 * (2 * (3 * kMacLatency) + 4 * 2 * kVectorLatency);
+  constexpr int64_t rough = 2 * kMacLatency + 3 * kVectorLatency;
+  constexpr int64_t newton = 2 * rough + 2 * (3 * kMacLatency) + 4 * 2 * kVectorLatency;
   constexpr Body body = {.load_bytes = 64, .store_bytes = 32, .vectors = 4 + 4, .moves = 4};
   return kCall + 4 * (newton + 40) + 16 * (loop(g, 8, body, kLoadLatency + 2 * kMacLatency + 4) + 24);
 }

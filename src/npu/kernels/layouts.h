@@ -81,11 +81,16 @@ inline void pack_columns(std::span<const float> scales, std::span<const float> b
   }
 }
 
-// What layer_norm_i8 reads: gamma, beta, and the reciprocal of the width in a vector.
+// What layer_norm_i8 reads: gamma in parts, beta, and the reciprocal of the width in a vector.
 constexpr size_t layer_norm_floats(int width) { return 2 * static_cast<size_t>(width) + 16; }
 inline void pack_layer_norm(std::span<const float> gamma, std::span<const float> beta, float* out) {
-  out = std::copy(gamma.begin(), gamma.end(), out);
-  out = std::copy(beta.begin(), beta.end(), out);
+  for (size_t i = 0; i < gamma.size(); ++i) {
+    const bfloat16 high(gamma[i]), low(gamma[i] - static_cast<float>(high));
+    char* to = reinterpret_cast<char*>(out + i / 16 * 16) + i % 16 * 2;
+    std::memcpy(to, &high, 2);
+    std::memcpy(to + 32, &low, 2);
+  }
+  out = std::copy(beta.begin(), beta.end(), out + gamma.size());
   std::fill_n(out, 16, 1.0f / static_cast<float>(gamma.size()));
 }
 

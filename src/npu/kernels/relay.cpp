@@ -14,8 +14,9 @@ using Numbers = std::span<const int32_t>;
 constexpr int kBlocks = 8;  // of a piece
 constexpr int kPieceFloats = 256;
 constexpr int64_t kProductChain = 3 * kMacLatency + 3 * kVectorLatency;
-constexpr int64_t kReciprocal = 3 * (2 * kProductChain + 4);  // each step waits for the one before
-constexpr int64_t kFold = 3 * 2 * kVectorLatency;             // three shuffles and maxima, each waiting for the last
+// Two steps in bfloat16, each a conversion, two products and a conversion after each; and one of parts.
+constexpr int64_t kReciprocal = 2 * (2 * kMacLatency + 3 * kVectorLatency) + 2 * kProductChain + 4;
+constexpr int64_t kFold = 3 * 2 * kVectorLatency;  // three shuffles and maxima, each waiting for the last
 
 int64_t copied(Generation g, int64_t bytes) {
   return loop(g, bytes / 64, {.load_bytes = 64, .store_bytes = 64}, kLoadLatency);

@@ -18,10 +18,13 @@ constexpr Body kProduct = {.vectors = 3, .moves = 1};
 constexpr Body kIntOf = {.vectors = 2};
 constexpr Body kToSteps = {.store_bytes = 16, .vectors = 3 + 1 + 2, .moves = 3 + 1 + 2};
 constexpr int64_t kProductChain = 3 * kMacLatency + 3 * kVectorLatency;
-constexpr int64_t kReduce = 4 * 2 * kVectorLatency + 8;           // shuffles and sums; out of the vector and back
-constexpr int64_t kReciprocal = 3 * (2 * kProductChain + 4) + 8;  // each step waits for the one before
-constexpr int64_t kReciprocalRoot = 3 * (3 * kProductChain + 4) + 16;
-constexpr int64_t kSteps = kReciprocal + 2 * kProductChain + kReduce;
+constexpr int64_t kReduce = 4 * 2 * kVectorLatency + 8;  // shuffles and sums; out of the vector and back
+// A step in bfloat16 converts, multiplies twice and converts after each; one of parts waits for its two products, or
+// the three of a root.
+constexpr int64_t kRough = 2 * kMacLatency + 3 * kVectorLatency;
+constexpr int64_t kReciprocal = 2 * kRough + 2 * kProductChain + 4 + 8;
+constexpr int64_t kReciprocalRoot = kRough + kMacLatency + kVectorLatency + 3 * kProductChain + 4 + 16;
+constexpr int64_t kSteps = kProductChain + kReciprocal + kReduce;
 
 constexpr Body operator+(const Body& a, const Body& b) {
   return {a.load_bytes + b.load_bytes, a.store_bytes + b.store_bytes, a.int8_macs + b.int8_macs, a.vectors + b.vectors,
@@ -29,13 +32,17 @@ constexpr Body operator+(const Body& a, const Body& b) {
 }
 
 int64_t layer_norm(Generation g, Numbers numbers) {
-  const int64_t rows = numbers[0], groups = numbers[1] / 16;
-  // One running sum waits for itself: a sum each 2 cycles, a product each 4 (accumulators forward after the third).
-  const int64_t mean = groups * kVectorLatency + kLoadLatency + kReduce + kProductChain;
-  const int64_t variance = groups * 4 + kLoadLatency + kMacLatency + kReduce + kProductChain + kReciprocalRoot;
+  const int64_t rows = numbers[0], width = numbers[1], groups = width / 16;
+  const int64_t mean = loop(g, width / 64, {.load_bytes = 4 * 64, .vectors = 4}, kLoadLatency + 3 * kVectorLatency) +
+                       kReduce + kProductChain;
+  // The two running sums wait for themselves, a product each 4 cycles (accumulators forward after the third), which is
+  // what the rest takes.
+  const Body centre = Body{.load_bytes = 64, .store_bytes = 64, .vectors = 1 + 2} + kSplit;
+  const int64_t variance = loop(g, groups, centre, kLoadLatency + 5 * kVectorLatency + kMacLatency) +
+                           2 * kVectorLatency + kReduce + kProductChain + kReciprocalRoot;
   const Body affine =
-      Body{.load_bytes = 3 * 64, .store_bytes = 64, .vectors = 1 + 2} + kSplit + kProduct + kSplit + kSplit + kProduct;
-  const int64_t normal = loop(g, groups, affine, kLoadLatency + 3 * kProductChain);
+      Body{.load_bytes = 3 * 64, .store_bytes = 64, .vectors = 2, .moves = 1} + kProduct + kSplit + kProduct;
+  const int64_t normal = loop(g, groups / 2, affine + affine, kLoadLatency + 3 * kProductChain);
   const int64_t steps = kSteps + loop(g, groups, Body{.load_bytes = 64} + kToSteps, kLoadLatency + kProductChain);
   return kCall + rows * (mean + variance + normal + steps);
 }
