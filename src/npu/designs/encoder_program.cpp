@@ -146,9 +146,10 @@ class EncoderPrograms : EncoderArray {
     if (alone) p.acquire(k.c);
     p.call(kernel(K::keep_quantised), {k.query, k.scales, alone ? object(k.c) : k.big, k.query_scales},
            {literal(alone ? 0 : kept), counter(), counter(1), literal(together), width});
+    if (alone) p.release(k.c);
     p.end();
-    if (!alone) p.acquire(k.c).call(kernel(K::send_kept), {k.big, object(k.c)}, {literal(kept)});
-    p.release(k.c).end();
+    if (!alone) p.acquire(k.c).call(kernel(K::send_kept), {k.big, object(k.c)}, {literal(kept)}).release(k.c);
+    p.end();
     scales(p, k);
     p.end().end();
   }

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "npu/check.h"
+#include "npu/designs/encoder.h"
 #include "npu/designs/registry.h"
 #include "npu/kernels/aie_kernels.h"
 #include "npu/mlir/text.h"
@@ -296,6 +297,18 @@ TEST(Emit, SaysBarriersParametersTablesAndViews) {
   EXPECT_THAT(flat, HasSubstr("case 0 { scf.yield %in_1_at_0_2 : memref<64xi32> } case 1 { scf.yield %in_2_at_0_2 : "
                               "memref<64xi32> } default { scf.yield %in_0_at_0_2 : memref<64xi32> }"));
   EXPECT_EQ(count(text, "case "), 3u);  // two of `in`'s three objects and one of `out`'s two
+}
+
+// Rows too wide for several to share a result: another form of the same program.
+TEST(Emit, EncodersOfEveryWidthHaveAText) {
+  for (const Device& device : {kNpu1, *find_device("npu2")}) {
+    for (int d : {384, 512, 768, 1024, 1280}) {
+      const Result<Design> design = encoder_design(device, {.d = d, .heads = d / 64, .layers = 1}, {});
+      ASSERT_TRUE(design.ok()) << design.error().message;
+      const Result<std::string> text = emit_mlir(*design, device, *check(*design, device));
+      EXPECT_TRUE(text.ok()) << device.name << ", " << d << " wide: " << text.error().message;
+    }
+  }
 }
 
 TEST(Emit, RefusesHandsThatDifferFromPassToPass) {
