@@ -87,45 +87,50 @@ SHORTHAND_KERNEL_INLINE int32_t scale_keys(const float* k_scales, int32_t valid,
   return exponent;
 }
 
-// Scores times the keys' scales, and their maxima lane by lane: 8 rows and 16 keys at a time, four running sums, in one
-// loop whose stores overlap the next products.
+// Scores times the keys' scales, and their maxima lane by lane, of 8 rows and 16 keys: four running sums.
+SHORTHAND_KERNEL_INLINE void score_group(unsigned group, const int8_t* q, const int8_t* k, const int16_t* key_factors,
+                                         const int16_t* lowest, int16_t* scores, int16_t* maxima) {
+  const unsigned i = group >> 2, pair = group & 3;
+  const int8_t* rows = q + i * 512;
+  const int8_t* keys = k + pair * 1024;
+  const auto factors_of = [&](unsigned c) {  // of eight keys, for four rows
+    const auto eight = aie::load_v<8>(key_factors + (2 * pair + c) * 8);
+    return aie::concat(eight, eight, eight, eight);
+  };
+  const Shorts factors[2] = {factors_of(0), factors_of(1)};
+  Scores p[2][2];
+  for (unsigned j = 0; j < 4; ++j) p[j >> 1][j & 1] = Scores(aie::zeros<acc32, 32>());
+  SHORTHAND_UNROLL
+  for (int s = 0; s < 8; ++s) {
+    const auto top = aie::load_v<32>(rows + s * 32), bottom = aie::load_v<32>(rows + 256 + s * 32);
+    for (int c = 0; c < 2; ++c) {
+      // Eight keys stand in two blocks of four; the product wants them as columns.
+      const int8_t* block = keys + c * 512 + s * 32;
+      const auto columns = aie::transpose(aie::concat(aie::load_v<32>(block), aie::load_v<32>(block + 256)), 8, 8);
+      p[0][c].mac(top, columns);
+      p[1][c].mac(bottom, columns);
+    }
+  }
+  for (unsigned r = 0; r < 2; ++r) {
+    int16_t* most = maxima + (2 * i + r) * 32;
+    Shorts m = aie::load_v<32>(pair == 0 ? lowest : most);
+    for (unsigned c = 0; c < 2; ++c) {
+      const Shorts x = p[r][c].template to_vector<int16_t>(kScoreShift);
+      const Shorts scaled = times(x, factors[c]);
+      aie::store_v(scores + (2 * i + r) * 256 + (2 * pair + c) * 32, scaled);
+      m = aie::max(m, scaled);
+    }
+    aie::store_v(most, m);
+  }
+}
+// Two groups at a time, whose stores overlap the next ones' products.
 SHORTHAND_KERNEL_INLINE void score(const int8_t* q, const int8_t* k, const int16_t* key_factors, int16_t* scores,
                                    int16_t* maxima) {
   alignas(32) int16_t lowest[32];
   aie::store_v(lowest, splat16(-32768));
-  for (unsigned group = 0; group < 32; ++group) {
-    const unsigned i = group >> 2, pair = group & 3;
-    const int8_t* rows = q + i * 512;
-    const int8_t* keys = k + pair * 1024;
-    const auto factors_of = [&](unsigned c) {  // of eight keys, for four rows
-      const auto eight = aie::load_v<8>(key_factors + (2 * pair + c) * 8);
-      return aie::concat(eight, eight, eight, eight);
-    };
-    const Shorts factors[2] = {factors_of(0), factors_of(1)};
-    Scores p[2][2];
-    for (unsigned j = 0; j < 4; ++j) p[j >> 1][j & 1] = Scores(aie::zeros<acc32, 32>());
-    SHORTHAND_UNROLL
-    for (int s = 0; s < 8; ++s) {
-      const auto top = aie::load_v<32>(rows + s * 32), bottom = aie::load_v<32>(rows + 256 + s * 32);
-      for (int c = 0; c < 2; ++c) {
-        // Eight keys stand in two blocks of four; the product wants them as columns.
-        const int8_t* block = keys + c * 512 + s * 32;
-        const auto columns = aie::transpose(aie::concat(aie::load_v<32>(block), aie::load_v<32>(block + 256)), 8, 8);
-        p[0][c].mac(top, columns);
-        p[1][c].mac(bottom, columns);
-      }
-    }
-    for (unsigned r = 0; r < 2; ++r) {
-      int16_t* most = maxima + (2 * i + r) * 32;
-      Shorts m = aie::load_v<32>(pair == 0 ? lowest : most);
-      for (unsigned c = 0; c < 2; ++c) {
-        const Shorts x = p[r][c].template to_vector<int16_t>(kScoreShift);
-        const Shorts scaled = times(x, factors[c]);
-        aie::store_v(scores + (2 * i + r) * 256 + (2 * pair + c) * 32, scaled);
-        m = aie::max(m, scaled);
-      }
-      aie::store_v(most, m);
-    }
+  for (unsigned group = 0; group < 32; group += 2) {
+    score_group(group, q, k, key_factors, lowest, scores, maxima);
+    score_group(group + 1, q, k, key_factors, lowest, scores, maxima);
   }
 }
 
@@ -198,7 +203,7 @@ SHORTHAND_KERNEL_INLINE void weigh(const Steps& steps, int16_t* scores, float* w
                                   0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7};
   const auto columns = aie::load_unaligned_v<32>(column);
   const auto ones = aie::broadcast<bfloat16, 32>(bfloat16(1.0f));
-  for (int g = 0; g < 16; ++g) {
+  const auto four_rows_of = [&](int g) __attribute__((always_inline)) {
     const Wide below = steps.below(g);
     const Shorts factor = steps.factor(g);
     Values sum(aie::load_v<16>(weights + g * 16));
@@ -216,36 +221,45 @@ SHORTHAND_KERNEL_INLINE void weigh(const Steps& steps, int16_t* scores, float* w
       aie::store_v(reinterpret_cast<bfloat16*>(block), w);
     }
     aie::store_v(weights + g * 16, sum.template to_vector<float>());
+  };
+  for (int g = 0; g < 16; g += 2) {
+    four_rows_of(g);
+    four_rows_of(g + 1);
   }
 }
 
-// values += P V: 16 rows and 8 components at a time, eight running sums of half an accumulator each.
+// values += P V of 16 rows and 8 components: eight running sums of half an accumulator each.
+SHORTHAND_KERNEL_INLINE void add_values_group(unsigned group, const bfloat16* p, const bfloat16* first,
+                                              const bfloat16* second, float* values) {
+  const unsigned i = group >> 3, j = group & 7;
+  float* c = values + i * 1024 + j * 32;
+  const bfloat16* rows = p + i * 1024;
+  Values s[4][2];
+  for (int r = 0; r < 4; ++r) {
+    s[r][0] = Values(aie::load_v<16>(c + r * 256));
+    s[r][1] = Values(aie::load_v<16>(c + r * 256 + 16));
+  }
+  SHORTHAND_UNROLL
+  for (int b = 0; b < 8; ++b) {
+    // Eight keys of eight components: their left and right halves.
+    const bfloat16* keys = (b < 4 ? first : second) + b % 4 * 512 + j * 32;
+    const auto halves = aie::interleave_unzip(aie::load_v<32>(keys), aie::load_v<32>(keys + 256), 4);
+    for (int r = 0; r < 4; ++r) {
+      const auto w = aie::load_v<32>(rows + r * 256 + b * 32);
+      s[r][0].mac(w, halves.first);
+      s[r][1].mac(w, halves.second);
+    }
+  }
+  for (int r = 0; r < 4; ++r) {
+    aie::store_v(c + r * 256, s[r][0].template to_vector<float>());
+    aie::store_v(c + r * 256 + 16, s[r][1].template to_vector<float>());
+  }
+}
 SHORTHAND_KERNEL_INLINE void add_values(const bfloat16* p, const bfloat16* first, const bfloat16* second,
                                         float* values) {
-  for (unsigned group = 0; group < 32; ++group) {
-    const unsigned i = group >> 3, j = group & 7;
-    float* c = values + i * 1024 + j * 32;
-    const bfloat16* rows = p + i * 1024;
-    Values s[4][2];
-    for (int r = 0; r < 4; ++r) {
-      s[r][0] = Values(aie::load_v<16>(c + r * 256));
-      s[r][1] = Values(aie::load_v<16>(c + r * 256 + 16));
-    }
-    SHORTHAND_UNROLL
-    for (int b = 0; b < 8; ++b) {
-      const bfloat16* keys = (b < 4 ? first : second) + b % 4 * 512 +
-                             j * 32;  // eight keys of eight components: their left and right halves
-      const auto halves = aie::interleave_unzip(aie::load_v<32>(keys), aie::load_v<32>(keys + 256), 4);
-      for (int r = 0; r < 4; ++r) {
-        const auto w = aie::load_v<32>(rows + r * 256 + b * 32);
-        s[r][0].mac(w, halves.first);
-        s[r][1].mac(w, halves.second);
-      }
-    }
-    for (int r = 0; r < 4; ++r) {
-      aie::store_v(c + r * 256, s[r][0].template to_vector<float>());
-      aie::store_v(c + r * 256 + 16, s[r][1].template to_vector<float>());
-    }
+  for (unsigned group = 0; group < 32; group += 2) {
+    add_values_group(group, p, first, second, values);
+    add_values_group(group + 1, p, first, second, values);
   }
 }
 
