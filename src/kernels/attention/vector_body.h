@@ -69,7 +69,8 @@ static void weigh_int8_body(const WeighInt8& arguments, RowState* states, uint8_
   float m[kMaxBlockRows], largest[kMaxBlockRows];
   const auto row = [&in](int r) { return in.sums + r * in.padded; };
   const auto floats = [&row](int r) { return reinterpret_cast<float*>(row(r)); };
-  for (int r = 0; r < in.rows; ++r) m[r] = score_row(in, in.keys[r], row(r), floats(r));
+  // The last part of less than no keys would lie before the row.
+  for (int r = 0; r < in.rows; ++r) m[r] = in.keys[r] > 0 ? score_row(in, in.keys[r], row(r), floats(r)) : 0.0f;
   for (int r = 0; r < in.rows; ++r) {
     if (in.keys[r] <= 0) {
       largest[r] = 0, factors[r] = {1, 0};
