@@ -161,6 +161,7 @@ TEST_F(AieApi, UpshiftsExactlyModuloTheWidth) {
       EXPECT_EQ(acc.lane[i], static_cast<int32_t>(static_cast<int64_t>(v[i]) * (int64_t{1} << shift)));
     }
   }
+  for (int shift : {-1, 32}) EXPECT_DEATH((aie::accum<acc32, 32>(v, shift)), "does not have");
 }
 
 template <unsigned M, unsigned K, unsigned N, class T>

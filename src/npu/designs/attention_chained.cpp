@@ -274,6 +274,13 @@ std::vector<std::byte> pack_chained(const Device& device, const ChainedAttention
     }
     pack_columns(in.value_scales.subspan(at(head * kHead), kHead), bias, out.data() + l.value_at(head, l.tiles) * 4);
   }
+  // Heads that are there for the columns alone: zeros under the exponents of zeros, which are not 0.
+  const std::vector<float> none(kHead);
+  for (int head = a.heads; head < l.heads; ++head) {
+    for (int tile = 0; tile < l.tiles; ++tile)
+      pack_columns(none, none, out.data() + l.key_at(head, tile) * 4 + kObjectBytes);
+    pack_columns(none, none, out.data() + l.value_at(head, l.tiles) * 4);
+  }
   return out;
 }
 

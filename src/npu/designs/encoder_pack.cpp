@@ -34,7 +34,7 @@ class Packer {
     if (w.scales.size() != at(n)) return refuse("scales", w.scales.size(), at(n));
     if (!w.bias.empty() && w.bias.size() != at(n)) return refuse("bias", w.bias.size(), at(n));
     for (int tile = 0; tile < n / 64; ++tile) {
-      std::byte* panel = out_.data() + (to.at + int64_t{first / 64 + tile} * (to.k_tiles() + 1) * kTileWords) * 4;
+      std::byte* const panel = this->panel(to, first / 64 + tile);
       for (int k = 0; k < to.k_given; ++k) {
         for (int j = 0; j < 64; ++j) {
           const int8_t v = w.weights[at(tile * 64 + j) * at(to.k_given) + at(k)];
@@ -45,12 +45,22 @@ class Packer {
       if (!w.bias.empty()) std::copy_n(w.bias.begin() + tile * 64, 64, bias.begin());
       pack_columns(w.scales.subspan(at(tile * 64), 64), bias, panel + at(to.k_tiles()) * kObjectBytes);
     }
+    if (first + n == to.n) pad(to);
     return {};
   }
 
   std::vector<std::byte> take() { return std::move(out_); }
 
  private:
+  std::byte* panel(const Linear& to, int tile) {
+    return out_.data() + (to.at + int64_t{tile} * (to.k_tiles() + 1) * kTileWords) * 4;
+  }
+  // Panels for which there are no weights: zeros under the exponents of zeros, which are not 0.
+  void pad(const Linear& to) {
+    const std::vector<float> none(64);
+    for (int tile = to.n / 64; tile < to.n_tiles; ++tile)
+      pack_columns(none, none, panel(to, tile) + at(to.k_tiles()) * kObjectBytes);
+  }
   static Error refuse(const char* what, size_t got, size_t want) {
     return usage_error(
         fmt::format("encoder: {} of {} elements, {} are wanted; give those of its shape", what, got, want));

@@ -136,6 +136,7 @@ class accum {
       std::memcpy(lane, v.lane, sizeof lane);
     } else {
       using U = detail::unsigned_of<value_type>;
+      assert(shift >= 0 && shift < static_cast<int>(sizeof(U) * 8) && "ups: a shift the accumulator does not have");
       for (unsigned i = 0; i < N; ++i) {
         lane[i] = static_cast<value_type>(static_cast<U>(static_cast<value_type>(v.lane[i])) << shift);
       }
