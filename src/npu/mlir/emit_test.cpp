@@ -202,10 +202,13 @@ void expect_whole(const std::string& text) {
 
 // Every chain of descriptors is a circle of its own, and no descriptor is outside of one.
 void expect_circles(const std::string& text) {
-  const std::regex memory(R"(aie\.(mem|memtile_dma)\([^]*?\^end:)"), start(R"(dma_start\(\w+, \d+, \^bd(\d+),)");
+  // Not to the end of the block: std::regex takes stack for every character of a match.
+  const std::regex memory(R"(aie\.(mem|memtile_dma)\()"), start(R"(dma_start\(\w+, \d+, \^bd(\d+),)");
   const std::regex link(R"(\^bd(\d+):[^^]*next_bd \^bd(\d+))");
   for (std::sregex_iterator m(text.begin(), text.end(), memory), end; m != end; ++m) {
-    const std::string body = m->str();
+    const auto from = static_cast<size_t>(m->position()), to = text.find("^end:", from);
+    ASSERT_NE(to, std::string::npos);
+    const std::string body = text.substr(from, to - from);
     std::map<int, int> next;
     for (std::sregex_iterator i(body.begin(), body.end(), link); i != end; ++i) {
       next[std::stoi((*i)[1])] = std::stoi((*i)[2]);
