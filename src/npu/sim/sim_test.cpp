@@ -163,10 +163,10 @@ TEST(Sim, ParametersAndBarriers) {
   KernelType add = copy_kernel();
   add.run = [](const KernelCall& c) {
     for (int i = 0; i < 16; ++i) {
-      int32_t v, s;
+      uint32_t v, s;  // modulo 2^32
       std::memcpy(&v, c.buffers[0] + 4 * i, 4);
       std::memcpy(&s, c.buffers[1] + 4 * i, 4);
-      s += v * c.numbers[0] + c.numbers[1];
+      s += v * static_cast<uint32_t>(c.numbers[0]) + static_cast<uint32_t>(c.numbers[1]);
       std::memcpy(c.buffers[1] + 4 * i, &s, 4);
     }
   };
