@@ -15,7 +15,7 @@ struct Case {
 };
 
 std::vector<Case> cases_of(const SuiteOptions& o, bool main_model) {
-  if (!main_model) return {{60, 2, 1}};
+  if (!main_model) return {{30, 1, 1}, {60, 2, 1}};
   if (o.quick) return {{1, 1, 2}, {11, 1, 2}, {11, 1, 2, true}, {30, 1, 2}, {300, 1, 1}, {300, 16, 2}};
   return {{1, 1, 5},  {1, 1, 5, true}, {5, 1, 5},   {5, 1, 5, true}, {11, 1, 5},   {11, 1, 5, true},
           {30, 1, 5}, {300, 1, 3},     {300, 8, 3}, {300, 16, 5},    {3600, 16, 1}};
@@ -69,8 +69,9 @@ Result<void> run_case(Bench& bench, const RandomModelFiles& model, const std::st
                         fmt::format("{} ({})", cell(decode), share(decode_roof, decode)),
                         cell(median_of([](const WholeRun& r) { return r.stats["first_text_ms"].get<double>(); })),
                         fmt::format("{:.0f}", peak / 1048576), fmt::format("{:.2f}", peak / model.native_bytes)});
-  // A large model is mapped as it is, and what is computed with it is small beside it.
-  if (model.native_bytes >= kLargeModelBytes && peak > model.native_bytes * 4 / 3) {
+  // A large model is mapped as it is, and what is computed with it is small beside it. Every further window of a batch
+  // has keys and values of its own.
+  if (c.batch == 1 && model.native_bytes >= kLargeModelBytes && peak > model.native_bytes * 4 / 3) {
     report.failures.push_back(fmt::format("{}: a peak of {:.0f} MiB is more than 4/3 of the model's {:.0f}", name,
                                           peak / 1048576, model.native_bytes / 1048576));
   }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
 #include <new>
 #include <span>
@@ -16,8 +15,10 @@ inline constexpr size_t kAlignment = 64;  // a cache line, a ZMM register, a row
 constexpr size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 constexpr size_t div_up(size_t n, size_t by) { return (n + by - 1) / by; }
 
-// Zeroed memory for std::free(); `bytes` > 0. Throws std::bad_alloc.
+// Zeroed memory, `bytes` > 0; free_zeroed() takes it back with the same size. Where it is large it costs nothing until
+// it is written. Throws std::bad_alloc.
 void* allocate_zeroed(size_t bytes);
+void free_zeroed(void* p, size_t bytes);
 
 template <class T>
 class AlignedBuffer {
@@ -28,7 +29,7 @@ class AlignedBuffer {
   // Throws std::bad_alloc, as new does: callers bound `size` by what they have checked against a file or an option.
   explicit AlignedBuffer(size_t size) : size_(size) {
     if (size == 0) return;
-    data_.reset(static_cast<T*>(allocate_zeroed(size * sizeof(T))));
+    data_ = {static_cast<T*>(allocate_zeroed(size * sizeof(T))), Free{size * sizeof(T)}};
   }
 
   T* data() { return data_.get(); }
@@ -41,7 +42,8 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(T* p) const { std::free(p); }
+    size_t bytes = 0;
+    void operator()(T* p) const { free_zeroed(p, bytes); }
   };
   std::unique_ptr<T[], Free> data_;
   size_t size_ = 0;

@@ -5,9 +5,11 @@
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #endif
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <filesystem>
@@ -232,6 +234,20 @@ TEST(AlignedBufferTest, IsAlignedAndZeroed) {
   const AlignedBuffer<int> b(17);
   EXPECT_EQ(reinterpret_cast<uintptr_t>(b.data()) % kAlignment, 0u);
   EXPECT_EQ(std::accumulate(b.span().begin(), b.span().end(), 0), 0);
+}
+
+// What nobody has written takes no memory.
+TEST(AlignedBufferTest, IsNotResidentWhereItIsLargeAndUntouched) {
+  AlignedBuffer<std::byte> b(size_t{16} << 20);
+  const auto resident_bytes = [&] {
+    std::vector<unsigned char> pages(b.size() / 4096);
+    EXPECT_EQ(mincore(b.data(), b.size(), pages.data()), 0);
+    return 4096 * static_cast<size_t>(std::ranges::count_if(pages, [](unsigned char page) { return page & 1; }));
+  };
+  EXPECT_EQ(resident_bytes(), 0u);
+  b[size_t{5} << 20] = std::byte{1};
+  EXPECT_GE(resident_bytes(), 4096u);
+  EXPECT_LE(resident_bytes(), size_t{2} << 20);
 }
 
 #if defined(__SANITIZE_ADDRESS__)

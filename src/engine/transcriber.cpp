@@ -71,7 +71,8 @@ Result<Transcript> Transcriber::run(Recording& recording, const TranscribeOption
   facts_.audio_s = run.plan.audio_s;
 
   const bool samples = std::ranges::any_of(options.decoding.temperatures, [](double t) { return t > 0; });
-  plan_decoder(run.plan.batch_size, samples ? options.decoding.best_of : 1);
+  const int pieces = static_cast<int>(std::max<size_t>(run.plan.pieces.size(), 1));
+  plan_decoder(std::min(run.plan.batch_size, pieces), samples ? options.decoding.best_of : 1);
 
   run.transcript.language = SHORTHAND_TRY(find_language(run));
   run.piece_options = SHORTHAND_TRY(piece_options(*model_, options, run.transcript.language));

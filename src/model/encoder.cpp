@@ -33,9 +33,7 @@ Encoder::Encoder(const Weights& weights, const Context& context)
       width_(weights.config.n_audio_state),
       positions_(weights.config.n_audio_ctx),
       mel_(size(2 * positions_ + 2) * size(weights.config.n_mels)),
-      stem_(size(2 * positions_ + 2) * size(width_)),
-      x_(size(positions_) * size(width_)),
-      query_(size(positions_) * size(width_)) {
+      stem_(size(2 * positions_ + 2) * size(width_)) {
   const Config& c = weights.config;
   const int capacity = static_cast<int>(round_up(size(positions_), attention::kKeyAlign));
   cache_memory_ = AlignedBuffer<std::byte>(KeyValueCache::bytes(weights.type, c.n_audio_head, capacity));
@@ -54,17 +52,17 @@ void Encoder::run(std::span<const float> mel, EncoderOutput& out) {
   assert(mel.size() == size(2 * positions_) * size(weights_.config.n_mels));
   assert(positions_ <= weights_.config.n_audio_ctx && out.width == width_);
   out.positions = positions_;
+  x_ = out.data.data();
   stem(mel);
   for (size_t layer = 0; layer < weights_.encoder.size(); ++layer) {
     keys_and_values(weights_.encoder[layer]);
     attend_and_transform(weights_.encoder[layer]);
-    if (after_layer) after_layer(static_cast<int>(layer), x_.span().first(size(positions_) * size(width_)));
+    if (after_layer) after_layer(static_cast<int>(layer), {x_, size(positions_) * size(width_)});
   }
   const Norm& ln = weights_.ln_post;
   for_blocks(*context_.pool, positions_, [&](int first, int rows, size_t) {
-    const size_t at = size(first) * size(width_);
-    context_.kernels->rowwise->layer_norm({ln.gamma, ln.beta, width_}, x_.data() + at, size(width_), rows,
-                                          out.data.data() + at, size(width_));
+    float* x = x_ + size(first) * size(width_);
+    context_.kernels->rowwise->layer_norm({ln.gamma, ln.beta, width_}, x, size(width_), rows, x, size(width_));
   });
 }
 
@@ -73,8 +71,10 @@ void Encoder::run(std::span<const float> mel, EncoderOutput& out) {
 void Encoder::stem(std::span<const float> mel) {
   const Kernels& kernels = *context_.kernels;
   const int n_mels = weights_.config.n_mels;
-  // A longer window before this one left frames where the row behind the last is to be zeros.
+  // A longer window before this one left frames where the row behind the last is to be zeros, and queries stood in the
+  // first row.
   std::fill_n(std::ranges::copy(mel, mel_.data() + n_mels).out, n_mels, 0.0f);
+  std::fill_n(stem_.data(), width_, 0.0f);
   std::fill_n(stem_.data() + size(2 * positions_ + 1) * size(width_), width_, 0.0f);
   for_blocks(*context_.pool, 2 * positions_, [&](int first, int rows, size_t t) {
     const PreparedRows in =
@@ -89,7 +89,7 @@ void Encoder::stem(std::span<const float> mel) {
     const PreparedRows in = threads_[t].rows.prepare(kernels, stem_.data() + size(2 * first) * size(width_),
                                                      2 * size(width_), rows, 3 * width_);
     Epilogue e;
-    e.c = x_.data() + size(first) * size(width_);
+    e.c = x_ + size(first) * size(width_);
     e.c_stride = size(width_);
     e.act = Act::gelu;
     e.residual = weights_.audio_positions + size(first) * size(width_);
@@ -102,15 +102,14 @@ void Encoder::keys_and_values(const EncoderBlock& block) {
   const Kernels& kernels = *context_.kernels;
   for_blocks(*context_.pool, positions_, [&](int first, int rows, size_t t) {
     Thread& thread = threads_[t];
-    const PreparedRows in = thread.rows.normalise(kernels, block.attn_ln, x_.data() + size(first) * size(width_),
-                                                  size(width_), rows, width_);
+    const PreparedRows in =
+        thread.rows.normalise(kernels, block.attn_ln, x_ + size(first) * size(width_), size(width_), rows, width_);
     Epilogue e;
     e.c = thread.wide.data();
     e.c_stride = size(3 * width_);
     linear(kernels, block.qkv, in, 0, panels(block.qkv), e);
     for (int r = 0; r < rows; ++r) {
-      std::copy_n(thread.wide.data() + size(r) * size(3 * width_), width_,
-                  query_.data() + size(first + r) * size(width_));
+      std::copy_n(thread.wide.data() + size(r) * size(3 * width_), width_, query() + size(first + r) * size(width_));
     }
     store(kernels, weights_.type, cache_, first, thread.wide.data() + width_, thread.wide.data() + 2 * width_,
           size(3 * width_), rows);
@@ -121,10 +120,10 @@ void Encoder::attend_and_transform(const EncoderBlock& block) {
   const Kernels& kernels = *context_.kernels;
   for_blocks(*context_.pool, positions_, [&](int first, int rows, size_t t) {
     Thread& thread = threads_[t];
-    float* x = x_.data() + size(first) * size(width_);
+    float* x = x_ + size(first) * size(width_);
     for (int head = 0; head < weights_.config.n_audio_head; ++head) {
       attention::Rows a;
-      a.q = query_.data() + size(first) * size(width_) + head * attention::kHeadDim;
+      a.q = query() + size(first) * size(width_) + head * attention::kHeadDim;
       a.q_stride = size(width_);
       a.out = thread.narrow.data() + head * attention::kHeadDim;
       a.out_stride = size(width_);

@@ -45,17 +45,18 @@ class Encoder {
     attention::Scratch attention;
   };
 
+  // [positions, d], where the stem's rows stood.
+  float* query() { return stem_.data(); }
   void stem(std::span<const float> mel);
   void keys_and_values(const EncoderBlock& block);
   void attend_and_transform(const EncoderBlock& block);
 
   const Weights& weights_;
   Context context_;
-  int width_, positions_;       // of the window at hand
-  AlignedBuffer<float> mel_;    // [1 + 2 positions + 1, n_mels], zero rows around
-  AlignedBuffer<float> stem_;   // [1 + 2 positions + 1, d], likewise
-  AlignedBuffer<float> x_;      // [positions, d]: the residual stream
-  AlignedBuffer<float> query_;  // [positions, d]
+  int width_, positions_;      // of the window at hand
+  AlignedBuffer<float> mel_;   // [1 + 2 positions + 1, n_mels], zero rows around
+  AlignedBuffer<float> stem_;  // [1 + 2 positions + 1, d], likewise
+  float* x_ = nullptr;         // [positions, d]: the residual stream, in the output's place
   AlignedBuffer<std::byte> cache_memory_;
   KeyValueCache cache_;  // of the layer at hand
   std::vector<Thread> threads_;
