@@ -17,6 +17,7 @@
 #include <numeric>
 #include <random>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "base/aligned.h"
@@ -130,6 +131,27 @@ TEST(ThreadPoolTest, ATeamSharesOutOneThingAfterAnother) {
           ASSERT_EQ(calls[static_cast<size_t>(share * 8 + part)].load(), part < parts_of(share));
       }
     }
+  }
+}
+
+// Each part waits until all are at work, so that nobody can take another's.
+TEST(ThreadPoolTest, AMemberOfATeamBeginsWithItsOwnParts) {
+  constexpr int kMembers = 3;
+  ThreadPool pool(kMembers);
+  for (int pass = 0; pass < 50; ++pass) {
+    std::array<std::atomic<int>, 2> come{};
+    std::array<std::array<int, kMembers>, 2> member_of{};
+    pool.together([&](Team& team) {
+      for (size_t share = 0; share < 2; ++share) {
+        team.share(kMembers, [&](int part) {
+          member_of[share][static_cast<size_t>(part)] = team.member();
+          come[share].fetch_add(1);
+          while (come[share].load() < kMembers) std::this_thread::yield();
+        });
+      }
+    });
+    EXPECT_THAT(member_of[0], testing::ElementsAre(0, 1, 2));
+    EXPECT_THAT(member_of[1], testing::ElementsAre(0, 1, 2));
   }
 }
 

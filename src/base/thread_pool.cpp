@@ -25,7 +25,7 @@ void wait_while_equal(const std::atomic<T>& word, T old) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : ranges_(static_cast<size_t>(std::max(threads, 1))) {
   for (int i = 1; i < std::max(threads, 1); ++i) workers_.emplace_back([this, i] { work(i); });
 }
 
@@ -64,33 +64,42 @@ void ThreadPool::fork(int parts, FunctionRef<void(int, int)> body) {
 
 void ThreadPool::together(FunctionRef<void(Team&)> body) {
   const std::lock_guard lock(turn_);
-  shared_.store(0, std::memory_order_relaxed);
+  open_share(0);
   fork(size(), [&](int, int thread) {
     Team team(*this, thread);
     body(team);
   });
 }
 
+// Nothing of the share before is on its way.
+void ThreadPool::open_share(uint32_t share) {
+  shared_done_.store(0, std::memory_order_relaxed);
+  for (Range& range : ranges_) range.ticket.store(uint64_t{share} << 32, std::memory_order_release);
+  share_.store(share, std::memory_order_release);
+}
+
 void Team::share(int parts, FunctionRef<void(int)> body) {
   if (parts <= 0) return;
-  const uint64_t share = share_++, count = static_cast<uint64_t>(parts);
-  uint64_t ticket = pool_.shared_.load(std::memory_order_acquire);
-  while (ticket >> 32 == share) {
-    const uint64_t part = ticket & 0xffffffff;
-    if (part == count) {
-      wait_while_equal(pool_.shared_, ticket);
-      ticket = pool_.shared_.load(std::memory_order_acquire);
-    } else if (pool_.shared_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) {
-      body(static_cast<int>(part));
+  const uint32_t share = share_++;
+  const auto members = static_cast<uint64_t>(pool_.size()), count = static_cast<uint64_t>(parts);
+  // Its own range, then what others have not come to yet.
+  for (uint64_t i = 0; i < members; ++i) {
+    const uint64_t r = (static_cast<uint64_t>(member_) + i) % members;
+    const uint64_t first = r * count / members, n = (r + 1) * count / members - first;
+    std::atomic<uint64_t>& next = pool_.ranges_[r].ticket;
+    uint64_t ticket = next.load(std::memory_order_acquire);
+    while (ticket >> 32 == share && (ticket & 0xffffffff) < n) {
+      if (!next.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
+      body(static_cast<int>(first + (ticket & 0xffffffff)));
       if (pool_.shared_done_.fetch_add(1, std::memory_order_acq_rel) + 1 == count) {
-        pool_.shared_done_.store(0, std::memory_order_relaxed);
-        pool_.shared_.store((share + 1) << 32, std::memory_order_release);
-        pool_.shared_.notify_all();
+        pool_.open_share(share + 1);
+        pool_.share_.notify_all();
         return;
       }
-      ticket = pool_.shared_.load(std::memory_order_acquire);
+      ticket = next.load(std::memory_order_acquire);
     }
   }
+  wait_while_equal(pool_.share_, share);
 }
 
 void ThreadPool::take_parts(int thread) {

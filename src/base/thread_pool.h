@@ -57,6 +57,7 @@ class ThreadPool {
   void fork(int parts, FunctionRef<void(int part, int thread)> body);
   void work(int thread);
   void take_parts(int thread);
+  void open_share(uint32_t share);
 
   std::mutex turn_;  // one run() at a time
   std::vector<std::thread> workers_;
@@ -69,8 +70,13 @@ class ThreadPool {
   std::atomic<uint32_t> done_{0};  // parts
   std::atomic<uint32_t> job_{0};   // counts jobs; workers wait for it to change
   std::atomic<bool> stopping_{false};
-  // Of the present team: claimed as tickets are. Who does the last part of a share opens the next share.
-  alignas(64) std::atomic<uint64_t> shared_{0};  // share << 32 | next part
+  // Of the present team. Each member has a range of the share's parts, claimed as tickets are, and goes to the others'
+  // when its own is empty. Who does the last part of a share opens the next share.
+  struct alignas(64) Range {
+    std::atomic<uint64_t> ticket{0};  // share << 32 | parts claimed
+  };
+  std::vector<Range> ranges_;  // [size()]
+  alignas(64) std::atomic<uint32_t> share_{0};
   alignas(64) std::atomic<uint32_t> shared_done_{0};
 };
 
@@ -78,8 +84,9 @@ class ThreadPool {
 class Team {
  public:
   int member() const { return member_; }  // in [0, pool.size()): names scratch memory
-  // Calls body(part) for every part in [0, parts), each once, on whichever member is free, and returns when all are
-  // done. Nobody waits for a member that has not come yet.
+  // Calls body(part) for every part in [0, parts), each once, and returns when all are done. A member begins with a
+  // range of its own, the same in every share of as many parts, so that what it read before may still be in its caches;
+  // then it takes what is left of the others'. Nobody waits for a member that has not come yet.
   void share(int parts, FunctionRef<void(int part)> body);
 
  private:
