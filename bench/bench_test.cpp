@@ -109,6 +109,13 @@ TEST(Roofs, TheRoofTimeIsItsFormula) {
   EXPECT_DOUBLE_EQ(roof_ms(work, 4, 5, 2, 50, 13), 1000 * (6.0 + 10.0));
 }
 
+TEST(Roofs, NoRunIsAboveThem) {
+  EXPECT_FALSE(is_above_roof(0, 10));  // no roof
+  EXPECT_FALSE(is_above_roof(100, 131));
+  EXPECT_FALSE(is_above_roof(100, 99));
+  EXPECT_TRUE(is_above_roof(1034, 689));
+}
+
 TEST(Child, IsTimedAndHeard) {
   const auto done = run_child({"sh", "-c", "sleep 0.05; echo heard; echo complaint >&2; exit 3"});
   ASSERT_TRUE(done) << done.error().message;

@@ -75,6 +75,12 @@ Result<void> run_case(Bench& bench, const RandomModelFiles& model, const std::st
     report.failures.push_back(fmt::format("{}: a peak of {:.0f} MiB is more than 4/3 of the model's {:.0f}", name,
                                           peak / 1048576, model.native_bytes / 1048576));
   }
+  if (is_above_roof(encode_roof, encode)) {
+    report.failures.push_back(
+        fmt::format("{}: {:.0f} ms for what takes {:.0f} at the int8 rate measured before: something else ran then; "
+                    "measure again on a machine at rest",
+                    name, encode, encode_roof));
+  }
   Json row{{"model", size},
            {"audio_s", c.seconds},
            {"windows", windows},

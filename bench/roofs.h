@@ -42,4 +42,8 @@ Work work_of(const Config& config);
 // roof time = (encoder + decoder operations) / int8 rate + steps * (weights + keys and values of the batch) / reads.
 double roof_ms(const Work& work, int windows, int tokens_a_window, int batch, double int8_macs, double read_bytes);
 
+// Nothing computes faster than registers alone: where a run seems to, the roof was measured while the machine was busy
+// with something else. Two hundredths are noise.
+inline bool is_above_roof(double roof_ms, double measured_ms) { return measured_ms < 0.98 * roof_ms; }
+
 }  // namespace shorthand::bench
