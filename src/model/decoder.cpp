@@ -97,6 +97,7 @@ std::span<float> Decoder::forward(std::span<const DecoderRow> rows) {
   while (!rows.empty()) {
     const auto chunk = rows.first(std::min<size_t>(rows.size(), kChunkRows));
     plan(chunk);
+    assert(logits + wanted_.size() * size(n_vocab()) <= logits_.data() + logits_.size());
     context_.pool->together([&](Team& team) {
       step(team, chunk);
       write_logits(team, logits);

@@ -30,7 +30,7 @@ class TextDecoder {
   virtual int max_sequences() const = 0;
   // Runs the rows, in order; rows of one sequence stand together with rising positions, each of them below n_text_ctx.
   // Positions may be run again: what followed them is forgotten. Returns [rows that want logits, n_vocab], the caller's
-  // to overwrite until the next call.
+  // to overwrite until the next call; no more rows than 2 * max_sequences() may want them.
   virtual std::span<float> forward(std::span<const DecoderRow> rows) = 0;
   // As forward(), for those who need the sums of the logits alone: of row i of those that want logits, over what
   // selections[i] allows, into sums[i]. This is the meaning; a network need not hold a whole row for it.

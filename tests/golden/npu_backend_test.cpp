@@ -107,37 +107,68 @@ TEST(NpuSimTest, HearsTheSameWordsAsTheCpu) {
   EXPECT_NE(hear(int8, nullptr, lost).text, npu.text);
 }
 
+// Encoders of a model's first layers, against the whole arithmetic in float32: of the array, and of the CPU's int8.
+struct Losses {
+  double array, cpu, array_cosine, cpu_cosine;
+};
+Losses losses_of(Loaded& int8, Loaded& float32, size_t layers, std::span<const float> mel) {
+  const auto first = [layers](const Model& model) {
+    Weights w = model.weights();
+    w.encoder.resize(layers);
+    w.config.n_audio_layer = static_cast<int>(layers);
+    return w;
+  };
+  const auto encoded = [&](Backend& backend) {
+    EncoderOutput out(int8.model->config());
+    EXPECT_TRUE(backend.encode(mel, out));
+    return std::vector<float>(out.data.span().begin(), out.data.span().end());
+  };
+  const Weights i8 = first(*int8.model), f32 = first(*float32.model);
+  const std::vector<float> exact = encoded(*make_cpu_backend(f32, float32.context()));
+  const std::vector<float> cpu = encoded(*make_cpu_backend(i8, int8.context()));
+  const std::vector<float> npu = encoded(**make_npu_sim_backend(i8, "npu1"));
+  return {relative(npu, exact), relative(cpu, exact), cosine(npu, exact), cosine(cpu, exact)};
+}
+
+// The first 30 s of a recording, as loud as `gain` makes them.
+Mel mel_of(Loaded& loaded, const std::string& name, float gain) {
+  const LogMel log_mel(*loaded.kernels.log_mel, loaded.model->filter_bank());
+  Recording recording = *open_recording(testing::repository_dir() / "tests/data/speech" / name, {});
+  std::vector<float> pcm(30 * 16000);
+  pcm.resize(*recording.read(0, pcm));
+  for (float& v : pcm) v *= gain;
+  return log_mel.piece(pcm, 0, 2 * loaded.model->config().n_audio_ctx, &loaded.pool);
+}
+
 // The stream after each layer, through the last LayerNorm: encoders of one layer, of two, ... of the model's weights.
 TEST(NpuSimTest, IsAsNearToFloatAfterEachLayerAsTheCpu) {
   Loaded int8(ComputeType::int8), float32(ComputeType::float32);
-  const Config& config = int8.model->config();
-  const LogMel log_mel(*int8.kernels.log_mel, int8.model->filter_bank());
-  Recording recording = *open_recording(testing::repository_dir() / "tests/data/speech/long-1.flac", {});
-  std::vector<float> pcm(30 * 16000);
-  pcm.resize(*recording.read(0, pcm));
-  const Mel mel = log_mel.piece(pcm, 0, 2 * config.n_audio_ctx, &int8.pool);
+  const Mel mel = mel_of(int8, "long-1.flac", 1);
   for (size_t layers = 1; layers <= int8.model->weights().encoder.size(); ++layers) {
-    const auto first = [layers](const Model& model) {
-      Weights w = model.weights();
-      w.encoder.resize(layers);
-      w.config.n_audio_layer = static_cast<int>(layers);
-      return w;
-    };
-    const auto encoded = [&](Backend& backend) {
-      EncoderOutput out(config);
-      EXPECT_TRUE(backend.encode(mel.values.span(), out));
-      return std::vector<float>(out.data.span().begin(), out.data.span().end());
-    };
-    const Weights i8 = first(*int8.model), f32 = first(*float32.model);
-    const std::vector<float> exact = encoded(*make_cpu_backend(f32, float32.context()));
-    const std::vector<float> cpu = encoded(*make_cpu_backend(i8, int8.context()));
-    const std::vector<float> npu = encoded(**make_npu_sim_backend(i8, "npu1"));
-    const double from_array = relative(npu, exact), from_cpu = relative(cpu, exact);
+    const Losses l = losses_of(int8, float32, layers, mel.values.span());
     std::printf("after layer %zu, against float32: array relative L2 %.4f, cosine %.6f; CPU int8 %.4f, %.6f\n", layers,
-                from_array, cosine(npu, exact), from_cpu, cosine(cpu, exact));
-    EXPECT_LT(from_array, 1.25 * from_cpu);
-    EXPECT_GT(cosine(npu, exact), 0.99975);
+                l.array, l.array_cosine, l.cpu, l.cpu_cosine);
+    EXPECT_LT(l.array, 1.1 * l.cpu);
+    EXPECT_GT(l.array_cosine, 0.99978);
   }
+}
+
+// One recording tells little: 1 % softer, and other values round up, which moves its loss by several percent. So the
+// mean over recordings and loudnesses.
+TEST(NpuSimTest, IsAsNearToFloatAsTheCpuOnTheWhole) {
+  Loaded int8(ComputeType::int8), float32(ComputeType::float32);
+  double ratios = 0, array = 0, cpu = 0;
+  int samples = 0;
+  for (const char* name :
+       {"long-1.flac", "long-2.flac", "long-3.flac", "short-02.flac", "noisy-28.flac", "noisy-33.flac"}) {
+    for (float gain : {1.0f, 0.96f, 0.92f}) {
+      const Losses l = losses_of(int8, float32, 1, mel_of(int8, name, gain).values.span());
+      ratios += l.array / l.cpu, array += l.array, cpu += l.cpu, ++samples;
+    }
+  }
+  std::printf("after layer 1, mean of %d: array relative L2 %.5f, CPU int8 %.5f, ratio %.4f\n", samples,
+              array / samples, cpu / samples, ratios / samples);
+  EXPECT_LT(ratios / samples, 1.03);
 }
 
 TEST(NpuSimTest, RefusesWhatTheArrayDoesNotCompute) {
