@@ -5,13 +5,14 @@
 // keys int8 with a float scale a row (not negative), values and results bfloat16. Q K^T is exact in 32 bits; scores
 // keep 15 bits of their range; weights are bfloat16, their sums and those of weights times values float.
 //
-// attention_begin_64x64   before the first keys: sums [kAttentionSums] and state [kAttentionState] are the head's own,
-// and the first 64 * 64 sums are zeros.
-// A step takes in `valid` keys, 1 to 64, in three calls, so that keys can go before their values come. The rest is
-// padding: k and k_scales may hold anything there, v anything but NaN and infinity. work [kAttentionWork] passes from
-// one call to the next and has no meaning between steps. attention_scores_64x64  work = the scores of k. q and q_scales
-// are the same in all steps of a head. attention_weights_64x64 scores become weights, which sums take in.
-// attention_values_64x64  sums += weights * values; the first 32 keys' values and the other 32's may lie apart.
+// attention_begin_64x64   before the first keys: sums [kAttentionSums], state [kAttentionState] and the last 32 of work
+//                         [kAttentionWork] are the head's own, and the first 64 * 64 sums are zeros.
+// A step takes in `valid` keys, 1 to 64, in four calls, so that keys can go before their values come, and half of these
+// before the other half. The rest is padding: k and k_scales may hold anything there, v anything but NaN and infinity.
+// All of work passes from one call to the next; what is not the head's own has no meaning between steps.
+// attention_scores_64x64  work = the scores of k. q is the same in all steps of a head.
+// attention_weights_64x64 scores become weights, which sums take in.
+// attention_values_64x32  sums += weights * values of the first 32 keys (half 0) or of the other 32 (half 1).
 // attention_end_64x64     out = the weighted mean of the values; row_max [64] becomes the larger of itself and each
 //                         row's largest |out|. The first 64 * 64 sums are zeros again.
 //
@@ -33,16 +34,15 @@
 #include <cstdint>
 
 inline constexpr int kAttentionSums = 64 * 64 + 64 * 4;
-inline constexpr int kAttentionState = 16 * 32 + 16 * 16 + 16;
-inline constexpr int kAttentionWork = 64 * 64 + 64 + 16 * 32;
+inline constexpr int kAttentionState = 16 * 32 + 16 * 16;
+inline constexpr int kAttentionWork = 64 * 64 + 64 + 16 * 32 + 32;
 
 extern "C" {
 
-void attention_begin_64x64(float* sums, int32_t* state);
-void attention_scores_64x64(const int8_t* q, const float* q_scales, const int8_t* k, const float* k_scales,
-                            int32_t* state, int16_t* work, int32_t valid);
+void attention_begin_64x64(const float* q_scales, float* sums, int32_t* state, int16_t* work);
+void attention_scores_64x64(const int8_t* q, const int8_t* k, const float* k_scales, int16_t* work, int32_t valid);
 void attention_weights_64x64(float* sums, int32_t* state, int16_t* work, int32_t valid);
-void attention_values_64x64(const int16_t* work, const bfloat16* first_v, const bfloat16* second_v, float* sums);
+void attention_values_64x32(const int16_t* work, const bfloat16* v, float* sums, int32_t half);
 void attention_end_64x64(float* sums, int16_t* work, bfloat16* out, float* row_max);
 
 }  // extern "C"

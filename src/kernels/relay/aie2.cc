@@ -76,11 +76,13 @@ void keep_object(const int8_t* object, int8_t* objects, int32_t index, int32_t f
   copy(object, objects + (first + index) * kRelayObject, kRelayObject);
 }
 
-void attention_begin(float* sums) { attention_begin_64x64(sums, state_of(sums)); }
+void attention_begin(const float* q_scales, float* sums, int16_t* work) {
+  attention_begin_64x64(q_scales, sums, state_of(sums), work);
+}
 
-void attention_scores(const int8_t* q, const float* q_scales, const int8_t* k, const float* scales, float* sums,
-                      int16_t* work, int32_t row, int32_t index, int32_t first, int32_t together, int32_t positions) {
-  attention_scores_64x64(q, q_scales, k, scales + scales_of(row, index), state_of(sums), work,
+void attention_scores(const int8_t* q, const int8_t* k, const float* scales, int16_t* work, int32_t row, int32_t index,
+                      int32_t first, int32_t together, int32_t positions) {
+  attention_scores_64x64(q, k, scales + scales_of(row, index), work,
                          at_most(positions - 64 * (first * together + index), 64));
 }
 

@@ -65,9 +65,9 @@ extern "C" {
 void gather_scales(const float* object, float* scales);
 void copy_scales(const float* object, float* scales, int32_t row);
 void keep_object(const int8_t* object, int8_t* objects, int32_t index, int32_t first);
-void attention_begin(float* sums);
-void attention_scores(const int8_t* q, const float* q_scales, const int8_t* k, const float* scales, float* sums,
-                      int16_t* work, int32_t row, int32_t index, int32_t first, int32_t together, int32_t positions);
+void attention_begin(const float* q_scales, float* sums, int16_t* work);
+void attention_scores(const int8_t* q, const int8_t* k, const float* scales, int16_t* work, int32_t row, int32_t index,
+                      int32_t first, int32_t together, int32_t positions);
 void attention_weights(float* sums, int16_t* work, int32_t index, int32_t first, int32_t together, int32_t positions);
 void clear_first(bfloat16* tile, float* row_max, int32_t index);
 void product_head(int32_t* sums, const int16_t* columns, const float* scales, int16_t* work, int8_t* out,

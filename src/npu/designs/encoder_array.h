@@ -18,7 +18,7 @@ inline size_t at(int index) { return static_cast<size_t>(index); }
 // group are zero in all others, and the rest stay as they were, because a word for each core takes its time.
 enum Parameter : int {
   kTiles,       // rows of blocks of a product
-  kAttend,      // heads and blocks of queries
+  kAttend,      // 1: attention
   kNorms,       // 1: LayerNorm
   kQuantising,  // 1
   kOperations,
@@ -29,6 +29,7 @@ enum Parameter : int {
   kTilesN,          // tiles in a row of blocks
   kHead,            // as int8 with its own scales
   kMaxima,          // 1: what the rows' largest elements were leaves after a row of blocks
+  kHeads,           // heads and blocks of queries
   kKeyGroups,       // tiles of keys whose scales come together
   kTogether,        // of them
   kNormRounds,      // results of LayerNorm's scales

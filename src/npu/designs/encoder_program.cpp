@@ -31,7 +31,7 @@ class EncoderPrograms : EncoderArray {
  private:
   void make_kernels() {
     for (const char* name : {"zero_i32_64x64", "matmul_i8_64x64x64", "zero_row_max_64", "epilogue_bf16_64x64",
-                             "epilogue_gelu_bf16_64x64", "attention_values_64x64", "attention_end_64x64"}) {
+                             "epilogue_gelu_bf16_64x64", "attention_values_64x32", "attention_end_64x64"}) {
       named_[name] = b_.kernel(*find_aie_kernel(name));
     }
     for (int k = 0; k <= static_cast<int>(K::send_scales); ++k) {
@@ -90,29 +90,35 @@ class EncoderPrograms : EncoderArray {
   }
 
   // Down the column come the scales of all rows' queries, their tiles and the scales of keys; along the row a tile of
-  // keys and one of values, in halves. Values pass through two objects while the core is at the keys: their first half
-  // then waits in the object that the result will leave in, and the next keys come while the second is at work.
+  // keys and one of values, in halves: the second comes where the keys were while the first is at work, and the next
+  // keys where the first was.
   void attention(Program& p, const Core& k) {
-    p.loop(parameter(kAttend)).acquire(k.b);
-    p.call(kernel(K::copy_scales), {object(k.b), k.query_scales}, {literal(k.row)}).release(k.b);
-    skip(p, k.b, literal(k.row));
-    p.acquire(k.b).call(kernel(K::keep_object), {object(k.b), k.query}, {literal(0), literal(0)}).release(k.b);
-    skip(p, k.b, literal(rows_ - 1 - k.row));
-    p.call(kernel(K::attention_begin), {k.big}).acquire(k.c);
+    auto scales = [&] {
+      p.acquire(k.b).call(kernel(K::copy_scales), {object(k.b), k.query_scales}, {literal(k.row)}).release(k.b);
+    };
+    auto query = [&](int row) {
+      p.acquire(k.b);
+      if (row == k.row) p.call(kernel(K::keep_object), {object(k.b), k.query}, {literal(0), literal(0)});
+      p.release(k.b);
+    };
+    p.loop(parameter(kAttend));
+    scales();
+    p.loop(parameter(kHeads));
+    const int half = (rows_ + 1) / 2;
+    for (int row = 0; row < half; ++row) query(row);
+    p.call(kernel(K::attention_begin), {k.query_scales, k.big, k.work});
+    for (int row = half; row < rows_; ++row) query(row);
     const Number index = counter(), group = counter(1), together = parameter(kTogether);
     const Number positions = literal(plan_.shape.n_ctx);
     p.loop(parameter(kKeyGroups)).acquire(k.b).loop(together).acquire(k.a);
-    p.call(kernel(K::attention_scores), {k.query, k.query_scales, object(k.a), object(k.b), k.big, k.work},
+    p.call(kernel(K::attention_scores), {k.query, object(k.a), object(k.b), k.work},
            {literal(k.row), index, group, together, positions});
     p.release(k.a).call(kernel(K::attention_weights), {k.big, k.work}, {index, group, together, positions});
-    p.acquire(k.a)
-        .call(kernel(K::keep_object), {object(k.a), object(k.c)}, {literal(0), literal(0)})
-        .release(k.a)
-        .acquire(k.a);
-    p.call(named_["attention_values_64x64"], {k.work, object(k.c), object(k.a), k.big}).release(k.a).end();
-    p.release(k.b).end();
-    p.call(named_["zero_row_max_64"], {k.row_max});
-    p.call(named_["attention_end_64x64"], {k.big, k.work, object(k.c), k.row_max}).release(k.c).end();
+    p.loop(2).acquire(k.a).call(named_["attention_values_64x32"], {k.work, object(k.a), k.big}, {counter()});
+    p.release(k.a).end().end().release(k.b).end();
+    scales();  // of the next queries, which come while this head ends
+    p.call(named_["zero_row_max_64"], {k.row_max}).acquire(k.c);
+    p.call(named_["attention_end_64x64"], {k.big, k.work, object(k.c), k.row_max}).release(k.c).end().end();
   }
 
   // What comes along a row or down a column serves all its cores at once: an object has a part for each. So none waits

@@ -138,23 +138,32 @@ class EncoderSequence : EncoderTasks {
     const int t = plan_.d_tiles(), queries = options_.tile ? 1 : plan_.blocks / columns_;
     const int groups = options_.tile ? 1 : plan_.head_groups, together = plan_.keys_together();
     const int64_t block = int64_t{plan_.qkv_slots} * kResultWords, head = 2 * kResultWords;
-    begin({{kAttend, groups * queries}, {kKeyGroups, plan_.key_blocks / together}, {kTogether, together}});
+    begin({{kAttend, 1}, {kHeads, groups * queries}, {kKeyGroups, plan_.key_blocks / together}, {kTogether, together}});
     ready(plan_.qkv, 0, plan_.blocks / rows_);
+    auto asked = [&](int h, int q, int c) {
+      return plan_.qkv + (h * rows_ + t) * head + (int64_t{q} * columns_ + c) * block;
+    };
+    // Of the scales' tiles the first is read; the others fill the object. They come before the head is begun; after the
+    // last one, its own again.
+    auto send_scales = [&](int h, int q) {
+      for (int c = 0; c < columns_; ++c)
+        task(w_in_[at(c)], state_, asked(h, q, c), {{kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
+    };
+    send_scales(0, 0);
     for (int h = 0; h < groups; ++h) {
       const int64_t keys = plan_.qkv + h * rows_ * head;
       for (int q = 0; q < queries; ++q) {
         all_read();
         for (int c = 0; c < columns_; ++c) {
-          const int64_t asked = keys + t * head + (q * columns_ + c) * block;
           const int m = (q * columns_ + c) / rows_;
           take(c, plan_.attended + ((int64_t{q} * columns_ + c) * plan_.attended_slots + h * rows_) * kResultWords,
                {{rows_, kResultWords}, {4, 512}, {512, 1}}, 0, {plan_.attended, m, m + 1});
-          // Of the scales' tiles the first is read; the others fill the object.
-          task(w_in_[at(c)], state_, asked, {{kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
-          task(w_in_[at(c)], state_, asked + kTileWords, {{rows_, head}, {2, 512}, {512, 1}});
+          task(w_in_[at(c)], state_, asked(h, q, c) + kTileWords, {{rows_, head}, {2, 512}, {512, 1}});
           task(w_in_[at(c)], state_, keys,
                {{plan_.key_blocks / together, together * block}, {kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
         }
+        const bool last = q + 1 == queries;
+        send_scales(std::min(last ? h + 1 : h, groups - 1), last ? h + 1 < groups ? 0 : q : q + 1);
         for (int f = 0; share_ == 1 && f < feeders_; ++f) {
           task(a_in_[at(f)], state_, keys + f * head + kTileWords, {{plan_.key_blocks, block}, {6, 512}, {512, 1}});
         }

@@ -62,7 +62,7 @@ int64_t weights(Generation g, Numbers numbers) {
 int64_t values(Generation g, Numbers) {
   // 16 x 8 results: eight products a block of eight keys, of whose values two halves are made.
   constexpr Body body = {
-      .load_bytes = 8 * (4 * 64 + 2 * 64) + 8 * 64, .store_bytes = 8 * 64, .vectors = 64, .moves = 16};
+      .load_bytes = 4 * (4 * 64 + 2 * 64) + 8 * 64, .store_bytes = 8 * 64, .vectors = 32, .moves = 8};
   return kCall + loop(g, 16, twice(body), kLoadLatency + kMacLatency + 8 * 2);
 }
 
@@ -84,10 +84,10 @@ int64_t end(Generation g, Numbers) {
 constexpr std::string_view kObject = "attention.o";
 
 constexpr KernelType kKernels[] = {
-    {"attention_begin_64x64", kObject, Bind<attention_begin_64x64>::run, begin, 1024},
+    {"attention_begin_64x64", kObject, Bind<attention_begin_64x64>::run, begin, 2048},
     {"attention_scores_64x64", kObject, Bind<attention_scores_64x64>::run, scores, 3328},
     {"attention_weights_64x64", kObject, Bind<attention_weights_64x64>::run, weights, 3328},
-    {"attention_values_64x64", kObject, Bind<attention_values_64x64>::run, values, 3328},
+    {"attention_values_64x32", kObject, Bind<attention_values_64x32>::run, values, 3328},
     {"attention_end_64x64", kObject, Bind<attention_end_64x64>::run, end, 2048},
 };
 

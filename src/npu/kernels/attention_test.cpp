@@ -70,7 +70,7 @@ struct Head {
     Buffer<int32_t> state(kAttentionState, 9);
     Buffer<int16_t> work(kAttentionWork, 7);
     Buffer<bfloat16> out(64 * 64);
-    call("attention_begin_64x64", {sums.bytes(), state.bytes()});
+    call("attention_begin_64x64", {q_factors.bytes(), sums.bytes(), state.bytes(), work.bytes()});
     for (int first = 0; first < keys; first += 64) {
       const int valid = std::min(64, keys - first);
       std::vector<int8_t> tile(64 * 64, padding.key);
@@ -82,10 +82,10 @@ struct Head {
       Buffer<int8_t> ks(to_blocks<int8_t>(tile, 64, 64, 4, 8));
       Buffer<bfloat16> vs(to_blocks<bfloat16>(values, 64, 64, 4, 8));
       Buffer<float> k_factors(scales);
-      call("attention_scores_64x64",
-           {qs.bytes(), q_factors.bytes(), ks.bytes(), k_factors.bytes(), state.bytes(), work.bytes()}, {valid});
+      call("attention_scores_64x64", {qs.bytes(), ks.bytes(), k_factors.bytes(), work.bytes()}, {valid});
       call("attention_weights_64x64", {sums.bytes(), state.bytes(), work.bytes()}, {valid});
-      call("attention_values_64x64", {work.bytes(), vs.bytes(), vs.bytes() + 4096, sums.bytes()});
+      for (int half : {0, 1})
+        call("attention_values_64x32", {work.bytes(), vs.bytes() + half * 4096, sums.bytes()}, {half});
     }
     EXPECT_TRUE(sums.untouched() && state.untouched() && work.untouched());
     call("attention_end_64x64", {sums.bytes(), work.bytes(), out.bytes(), row_max.bytes()});

@@ -122,7 +122,7 @@ constexpr KernelType kKernels[] = {
     {"gather_scales", kObject, Bind<gather_scales>::run, gather, 1024},
     {"copy_scales", kObject, Bind<copy_scales>::run, copying<256>, 1024},
     {"keep_object", kObject, Bind<keep_object>::run, copying<kRelayObject>, 1024},
-    {"attention_begin", kObject, Bind<attention_begin>::run, begin, 1024},
+    {"attention_begin", kObject, Bind<attention_begin>::run, begin, 2048},
     {"attention_scores", kObject, Bind<attention_scores>::run, scores, 3328},
     {"attention_weights", kObject, Bind<attention_weights>::run, weights, 3328},
     {"clear_first", kObject, Bind<clear_first>::run, clear, 1024},

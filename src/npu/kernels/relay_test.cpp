@@ -459,7 +459,7 @@ TEST(RelayAie, AttentionMasksWhatIsBeyondThePositions) {
     Buffer<int16_t> work(kAttentionWork);
     Buffer<int8_t> queries(to_blocks<int8_t>(q, 64, 64, 4, 8));
     Buffer<bfloat16> out(64 * 64);
-    call("attention_begin", {big.bytes()});
+    call("attention_begin", {q_scales.bytes(), big.bytes(), work.bytes()});
     const int tiles = (positions + 63) / 64;
     for (int b = 0; b < tiles; ++b) {
       std::vector<bfloat16> values;
@@ -469,11 +469,11 @@ TEST(RelayAie, AttentionMasksWhatIsBeyondThePositions) {
       Buffer<int8_t> keys(to_blocks<int8_t>({k.data() + b * 4096, 4096}, 64, 64, 4, 8));
       Buffer<bfloat16> tile(to_blocks<bfloat16>(values, 64, 64, 4, 8));
       Buffer<float> k_scales(scales);
-      call("attention_scores",
-           {queries.bytes(), q_scales.bytes(), keys.bytes(), k_scales.bytes(), big.bytes(), work.bytes()},
+      call("attention_scores", {queries.bytes(), keys.bytes(), k_scales.bytes(), work.bytes()},
            {row, b % together, b / together, together, positions});
       call("attention_weights", {big.bytes(), work.bytes()}, {b % together, b / together, together, positions});
-      call("attention_values_64x64", {work.bytes(), tile.bytes(), tile.bytes() + 4096, big.bytes()});
+      for (int half : {0, 1})
+        call("attention_values_64x32", {work.bytes(), tile.bytes() + half * 4096, big.bytes()}, {half});
     }
     call("attention_end_64x64", {big.bytes(), work.bytes(), out.bytes(), row_max.bytes()});
     EXPECT_TRUE(big.untouched() && work.untouched());
