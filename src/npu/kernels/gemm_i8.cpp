@@ -101,7 +101,8 @@ int64_t to_head(Generation g, Numbers) {
                             .vectors = 4 * (2 + 2 + 3 * 9 + 2 + 4 + 2 + 2 + 2),
                             .moves = 4 * (1 + 3 * 9 + 6) + 2 + 28};
   return each_block(g, kToWork, kBlockChain) + maxima(g) + bundles(g, factors) + chain +
-         loop(g, 64, {.load_bytes = 3 * 64, .store_bytes = 64, .vectors = 2, .moves = 2}, kLoadLatency + kStep);
+         loop(g, 64, {.load_bytes = 3 * 64, .store_bytes = 64, .vectors = 2, .moves = 2}, kLoadLatency + kStep) +
+         loop(g, 4, {.load_bytes = 64, .store_bytes = 64}, kLoadLatency);
 }
 
 // A block of 32 sums: to an accumulator in two moves, shifted and narrowed in one.
