@@ -33,26 +33,6 @@ struct Numbers {
 };
 SHORTHAND_KERNEL_INLINE Numbers& numbers_of(int16_t* work) { return *reinterpret_cast<Numbers*>(work + kNumbers); }
 
-// The largest exponent field among 64 floats that are not negative.
-SHORTHAND_KERNEL_INLINE int32_t largest_exponent(const Floats (&x)[4]) {
-  const Ints left = aie::max(x[0].cast_to<int32_t>(), x[1].cast_to<int32_t>());
-  const Ints right = aie::max(x[2].cast_to<int32_t>(), x[3].cast_to<int32_t>());
-  return aie::reduce_max(aie::max(left, right)) >> 23;
-}
-
-// x * 2^(126 - exponent), which is below 1, with `bits` fractional bits.
-template <int bits>
-SHORTHAND_KERNEL_INLINE Shorts mantissas(const Floats& x0, const Floats& x1, int32_t exponent) {
-  const Ints up = aie::broadcast<int32_t, 16>((126 - exponent) << 23);
-  const auto scaled = [&up](const Floats& v) {
-    const Ints moved = aie::add(v.cast_to<int32_t>(), up);
-    // What is far below the largest has no bits left, and its exponent would wrap.
-    const auto gone = aie::lt(moved, aie::broadcast<int32_t, 16>(64 << 23));
-    return int_of<bits>(aie::select(moved.cast_to<float>(), splat(0.0f), gone));
-  };
-  return narrowed<int16_t>(scaled(x0), scaled(x1));
-}
-
 SHORTHAND_KERNEL_INLINE Shorts four_rows(const int16_t* x) {
   return aie::concat(aie::broadcast<int16_t, 8>(x[0]), aie::broadcast<int16_t, 8>(x[1]),
                      aie::broadcast<int16_t, 8>(x[2]), aie::broadcast<int16_t, 8>(x[3]));
@@ -72,21 +52,16 @@ SHORTHAND_KERNEL_INLINE void start(const float* q_scales, int32_t* state, Number
   numbers = {0, exponent, kLargestShift, 0};
 }
 
-// The keys' scales under a common exponent, which is returned; factors of padding are 0, whatever it holds.
-SHORTHAND_KERNEL_INLINE int32_t scale_keys(const float* k_scales, int32_t valid, int16_t* key_factors) {
-  constexpr int32_t lane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  const auto lanes = aie::load_unaligned_v<16>(lane);
-  Floats scales[4];
+// The keys' factors, of which those of padding are 0, whatever they hold.
+SHORTHAND_KERNEL_INLINE void mask_keys(const int16_t* k_factors, int32_t valid, int16_t* key_factors) {
+  constexpr int16_t lane[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+  const auto lanes = aie::load_unaligned_v<32>(lane);
   SHORTHAND_UNROLL
-  for (int i = 0; i < 4; ++i) {
-    const auto inside = aie::lt(lanes, aie::broadcast<int32_t, 16>(valid - 16 * i));
-    scales[i] = aie::select(splat(0.0f), aie::load_v<16>(k_scales + 16 * i), inside);
+  for (int i = 0; i < 2; ++i) {
+    const auto inside = aie::lt(lanes, splat16(static_cast<int16_t>(valid - 32 * i)));
+    aie::store_v(key_factors + 32 * i, aie::select(splat16(0), aie::load_v<32>(k_factors + 32 * i), inside));
   }
-  const int32_t exponent = largest_exponent(scales);
-  SHORTHAND_UNROLL
-  for (int i = 0; i < 2; ++i)
-    aie::store_v(key_factors + 32 * i, mantissas<15>(scales[2 * i], scales[2 * i + 1], exponent));
-  return exponent;
 }
 
 // Scores times the keys' scales, and their maxima lane by lane, of 8 rows and 16 keys: four running sums.
@@ -267,9 +242,10 @@ void attention_begin_64x64(const float* q_scales, float* sums, int32_t* state, i
   start(q_scales, state, numbers_of(work));
 }
 
-void attention_scores_64x64(const int8_t* q, const int8_t* k, const float* k_scales, int16_t* work, int32_t valid) {
+void attention_scores_64x64(const int8_t* q, const int8_t* k, const int16_t* k_factors, int16_t* work, int32_t valid) {
   set_modes();
-  numbers_of(work).key_exponent = scale_keys(k_scales, valid, work + kKeyFactors);
+  __builtin_memcpy(&numbers_of(work).key_exponent, k_factors + 64, sizeof(int32_t));
+  mask_keys(k_factors, valid, work + kKeyFactors);
   score(q, k, work + kKeyFactors, work, work + kMaxima);
 }
 

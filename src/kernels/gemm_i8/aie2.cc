@@ -327,8 +327,17 @@ SHORTHAND_KERNEL_INLINE void to_head_tile(int32_t* sums, const int16_t* columns,
     aie::store_v(out + at, aie::mul<acc32>(left, factor).template to_vector<int8_t>(15));
     aie::store_v(out + at + kBlock, aie::mul<acc32>(right, factor).template to_vector<int8_t>(15));
   }
-  for (int i = 0; i < kTile; i += 16)
-    aie::store_v(scales + i, aie::load_v<16>(rows.exponents + i).template cast_to<float>());
+  Floats all[4];
+  SHORTHAND_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    all[i] = aie::load_v<16>(rows.exponents + 16 * i).template cast_to<float>();
+    aie::store_v(scales + 16 * i, all[i]);
+  }
+  const int32_t exponent = largest_exponent(all);
+  int16_t* mantissa = work + kHeadFactors;
+  SHORTHAND_UNROLL
+  for (int i = 0; i < 2; ++i) aie::store_v(mantissa + 32 * i, mantissas<15>(all[2 * i], all[2 * i + 1], exponent));
+  __builtin_memcpy(mantissa + kTile, &exponent, sizeof exponent);
 }
 
 // A tile of bfloat16 to int8 with the rows' scales, once the largest magnitude of whole rows is known:

@@ -14,8 +14,9 @@
 //                   bfloat16 or float. sums are zeros afterwards: what the next tile starts from. row_max [m] becomes
 //                   the larger of itself and each row's largest |out|: zero_row_max_64 starts it, and the row's tiles
 //                   add to it.
-// epilogue_head_*   v as int8 with a scale for each row of the tile, in -127..127: result [2 m n] is m scales, floats,
-//                   what has no meaning, and the tile as its second half.
+// epilogue_head_*   v as int8 with a scale for each row of the tile, in -127..127: result [2 m n] is m scales, floats;
+//                   the same as int16 factors, from the kHeadFactors-th on, and an int32 e: scale = factor 2^(e - 141);
+//                   what has no meaning; and the tile as its second half.
 // narrow_i8_*       out = sums / 2^shift, rounded to nearest even and saturated, 0 <= shift <= 31: where one scale does
 //                   for a whole result.
 // quantise_bf16_*   q = round(v * 127 / row_max), row_scales = row_max / 127: what the next product multiplies.
@@ -30,7 +31,7 @@
 #include <aie_api/aie.hpp>
 #include <cstdint>
 
-inline constexpr int kEpilogueRows = 960;
+inline constexpr int kEpilogueRows = 960, kHeadFactors = 128;
 
 extern "C" {
 

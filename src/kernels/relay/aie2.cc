@@ -88,9 +88,9 @@ void attention_begin(const float* q_scales, float* sums, int16_t* work) {
   attention_begin_64x64(q_scales, sums, state_of(sums), work);
 }
 
-void attention_scores(const int8_t* k, const float* scales, int16_t* work, int32_t row, int32_t index, int32_t first,
+void attention_scores(const int8_t* k, const int16_t* factors, int16_t* work, int32_t row, int32_t index, int32_t first,
                       int32_t together, int32_t positions) {
-  attention_scores_64x64(query_in(work), k, scales + scales_of(row, index), work,
+  attention_scores_64x64(query_in(work), k, factors + 2 * scales_of(row, index), work,
                          at_most(positions - 64 * (first * together + index), 64));
 }
 

@@ -18,8 +18,8 @@
 // attention_begin   of attention/aie2.h; its state lies behind the sums, here and below.
 // attention_scores, attention_weights, attention_end   likewise, with the query that was kept. Of `positions` keys in
 // all k is tile t = first * together + index,
-//                   64 t < positions; the rest is padding. scales is attention's object of tiles first * together on,
-//                   `together` at most kRelayTogether.
+//                   64 t < positions; the rest is padding. factors is attention's object of tiles first * together
+//                   on, with factors and exponents in the places of scales; `together` at most kRelayTogether.
 // product_begin     before the tiles of a row of blocks: the rows' maxima, which lie behind the sums in big, are zeros.
 // product_end       an epilogue of gemm_i8/aie2.h, with what is its own behind the sums in big: a tile as bfloat16, or
 //                   with GELU, which the maxima take in; or as a head's, 64 scales and the int8 tile from the result's
@@ -72,7 +72,7 @@ void gather_scales(const float* object, float* scales);
 void copy_scales(const float* object, float* scales, int32_t row);
 void keep_query(const int8_t* object, int16_t* work);
 void attention_begin(const float* q_scales, float* sums, int16_t* work);
-void attention_scores(const int8_t* k, const float* scales, int16_t* work, int32_t row, int32_t index, int32_t first,
+void attention_scores(const int8_t* k, const int16_t* factors, int16_t* work, int32_t row, int32_t index, int32_t first,
                       int32_t together, int32_t positions);
 void attention_weights(float* sums, int16_t* work, int32_t index, int32_t first, int32_t together, int32_t positions);
 void attention_end(float* sums, int16_t* work, bfloat16* out);

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/gemm_i8/aie2.h"
 #include "npu/designs/encoder_tasks.h"
 
 namespace shorthand::npu {
@@ -166,7 +167,8 @@ class EncoderSequence : EncoderTasks {
   }
 
   // Slots of qkv: each head's keys and values side by side, then its queries in every other one. Keys and queries are
-  // 64 scales, and int8 in the slot's second half, so that a head's keys and values are one run.
+  // 64 scales, as floats and as factors, and int8 in the slot's second half, so that a head's keys and values are one
+  // run.
   void run_attention() {
     const int t = plan_.d_tiles(), queries = options_.tile ? 1 : plan_.blocks / columns_;
     const int groups = options_.tile ? 1 : plan_.head_groups, together = plan_.keys_together();
@@ -192,7 +194,7 @@ class EncoderSequence : EncoderTasks {
           take(c, plan_.attended + ((int64_t{q} * columns_ + c) * plan_.attended_slots + h * rows_) * kResultWords,
                {{rows_, kResultWords}, {4, 512}, {512, 1}}, 0, {plan_.attended, m, m + 1});
           task(w_in_[at(c)], state_, asked(h, q, c) + kTileWords, {{rows_, head}, {2, 512}, {512, 1}});
-          task(w_in_[at(c)], state_, keys,
+          task(w_in_[at(c)], state_, keys + kHeadFactors / 2,
                {{plan_.key_blocks / together, together * block}, {kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
         }
         const bool last = q + 1 == queries;

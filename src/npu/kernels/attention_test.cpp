@@ -60,7 +60,8 @@ struct Head {
   // The kernel over all keys; what pads the last tile is loud.
   struct Padding {
     int8_t key = 127;
-    float scale = 1e30f, value = 1e20f;
+    float value = 1e20f;
+    int16_t factor = 32767;
   };
   std::vector<bfloat16> run(Buffer<float>& row_max) const { return run(row_max, Padding()); }
   std::vector<bfloat16> run(Buffer<float>& row_max, Padding padding) const {
@@ -75,13 +76,12 @@ struct Head {
       const int valid = std::min(64, keys - first);
       std::vector<int8_t> tile(64 * 64, padding.key);
       std::vector<bfloat16> values(64 * 64, bfloat16(padding.value));
-      std::vector<float> scales(64, padding.scale);
       std::copy_n(k.begin() + first * 64, valid * 64, tile.begin());
       std::copy_n(v.begin() + first * 64, valid * 64, values.begin());
-      std::copy_n(k_scales.begin() + first, valid, scales.begin());
       Buffer<int8_t> ks(to_blocks<int8_t>(tile, 64, 64, 4, 8));
       Buffer<bfloat16> vs(to_blocks<bfloat16>(values, 64, 64, 4, 8));
-      Buffer<float> k_factors(scales);
+      Buffer<int16_t> k_factors(96, padding.factor);
+      pack_key_scales({k_scales.data() + first, size(valid)}, k_factors.data());
       call("attention_scores_64x64", {qs.bytes(), ks.bytes(), k_factors.bytes(), work.bytes()}, {valid});
       call("attention_weights_64x64", {sums.bytes(), state.bytes(), work.bytes()}, {valid});
       for (int half : {0, 1})
@@ -136,7 +136,7 @@ TEST(AttentionAie, DoesNotSeeThePadding) {
     Buffer<float> row_max(64);
     const auto got = head.run(row_max);
     for (const Head::Padding& other :
-         {Head::Padding{-128, std::nanf(""), -3e38f}, Head::Padding{0, 0, 0}, Head::Padding{55, -1e-3f, 1e-30f}}) {
+         {Head::Padding{-128, -3e38f, -32768}, Head::Padding{0, 0, 0}, Head::Padding{55, 1e-30f, -1}}) {
       const auto again = head.run(row_max, other);
       ASSERT_EQ(std::memcmp(got.data(), again.data(), got.size() * sizeof(bfloat16)), 0) << keys;
     }

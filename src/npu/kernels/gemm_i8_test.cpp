@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <aie_api/aie.hpp>
+#include <array>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -234,6 +235,10 @@ TEST(GemmI8Epilogue, QuantisesAHeadByItsOwnRows) {
     EXPECT_TRUE(sums.untouched() && result.untouched());
     const std::span<const float> scales(result.data(), 64);
     const std::span<const int8_t> q(reinterpret_cast<const int8_t*>(result.bytes()) + 64 * 64, 64 * 64);
+    std::array<int16_t, 66> factors, want;  // attention's
+    std::memcpy(factors.data(), result.bytes() + 2 * kHeadFactors, sizeof factors);
+    pack_key_scales(scales, want.data());
+    EXPECT_EQ(factors, want);
     for (int r = 0; r < 64; ++r) {
       double most = 0, of_four = 0;
       for (int i = 0; i < 4 * 64; ++i) {

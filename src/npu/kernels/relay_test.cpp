@@ -494,12 +494,13 @@ TEST(RelayAie, AttentionMasksWhatIsBeyondThePositions) {
     for (int b = 0; b < tiles; ++b) {
       std::vector<bfloat16> values;
       for (int i = 0; i < 64 * 64; ++i) values.push_back(bfloat16(v[at(b * 4096 + i)]));
-      std::vector<float> scales(kRelayObject / 4, 1e3f);  // those of other rows and tiles, and of what is padding
-      for (int i = 0; i < 64 && 64 * b + i < positions; ++i) scales[at((row * 4 + b % together) * 64 + i)] = scale;
+      std::vector<int16_t> factors(kRelayObject / 2, 32767);  // those of other rows and tiles, and of what is padding
+      pack_key_scales(std::vector<float>(at(std::min(64, positions - 64 * b)), scale),
+                      factors.data() + (row * 4 + b % together) * 128);
       Buffer<int8_t> keys(to_blocks<int8_t>({k.data() + b * 4096, 4096}, 64, 64, 4, 8));
       Buffer<bfloat16> tile(to_blocks<bfloat16>(values, 64, 64, 4, 8));
-      Buffer<float> k_scales(scales);
-      call("attention_scores", {keys.bytes(), k_scales.bytes(), work.bytes()},
+      Buffer<int16_t> k_factors(factors);
+      call("attention_scores", {keys.bytes(), k_factors.bytes(), work.bytes()},
            {row, b % together, b / together, together, positions});
       call("attention_weights", {big.bytes(), work.bytes()}, {b % together, b / together, together, positions});
       for (int half : {0, 1})
