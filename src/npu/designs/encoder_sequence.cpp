@@ -174,7 +174,6 @@ class EncoderSequence : EncoderTasks {
     const int groups = options_.tile ? 1 : plan_.head_groups, together = plan_.keys_together();
     const int64_t block = int64_t{plan_.qkv_slots} * kResultWords, head = 2 * kResultWords;
     begin({{kAttend, 1}, {kHeads, groups * queries}, {kKeyGroups, plan_.key_blocks / together}, {kTogether, together}});
-    ready(plan_.qkv, 0, plan_.blocks / rows_);
     auto asked = [&](int h, int q, int c) {
       return plan_.qkv + (h * rows_ + t) * head + (int64_t{q} * columns_ + c) * block;
     };
@@ -184,30 +183,51 @@ class EncoderSequence : EncoderTasks {
       for (int c = 0; c < columns_; ++c)
         task(w_in_[at(c)], state_, asked(h, q, c), {{kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
     };
+    auto send_queries = [&](int h, int q) {
+      for (int c = 0; c < columns_; ++c)
+        task(w_in_[at(c)], state_, asked(h, q, c) + kTileWords, {{rows_, head}, {2, 512}, {512, 1}});
+    };
+    // Factors, keys and values of some groups of tiles of keys.
+    auto send_keys = [&](int h, int group, int groups) {
+      const int64_t keys = plan_.qkv + h * rows_ * head + int64_t{group} * together * block;
+      for (int c = 0; groups > 0 && c < columns_; ++c) {
+        tasks(w_in_[at(c)], state_, keys + kHeadFactors / 2,
+              {{groups, together * block}, {kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
+      }
+      for (int f = 0; groups > 0 && share_ == 1 && f < feeders_; ++f)
+        task(a_in_[at(f)], state_, keys + f * head + kTileWords, {{groups * together, block}, {6, 512}, {512, 1}});
+      for (int i = 0; share_ > 1 && i < groups * together; ++i) {
+        for (int f = 0; f < feeders_; ++f) {
+          task(a_in_[at(f)], state_, keys + f * share_ * head + i * block + kTileWords,
+               {{3, kTileWords}, {share_, head}, {2, 512}, {512, 1}});
+        }
+      }
+    };
+    // The first head begins with the keys that are there before the last row of blocks is.
+    const int rows_of_blocks = plan_.blocks / rows_, all = plan_.key_blocks / together;
+    const int there = share_ == 1 && (columns_ - 1) / rows_ < rows_of_blocks - 1
+                          ? std::min((rows_of_blocks - 1) * rows_ / together, all)
+                          : 0;
+    ready(plan_.qkv, 0, there > 0 ? rows_of_blocks - 1 : rows_of_blocks);
     send_scales(0, 0);
     for (int h = 0; h < groups; ++h) {
-      const int64_t keys = plan_.qkv + h * rows_ * head;
       for (int q = 0; q < queries; ++q) {
+        const int sent = h == 0 && q == 0 ? there : 0;
+        if (sent > 0) {
+          send_queries(h, q);
+          send_keys(h, 0, sent);
+          ready(plan_.qkv, 0, rows_of_blocks);
+        }
         all_read();
         for (int c = 0; c < columns_; ++c) {
           const int m = (q * columns_ + c) / rows_;
           take(c, plan_.attended + ((int64_t{q} * columns_ + c) * plan_.attended_slots + h * rows_) * kResultWords,
                {{rows_, kResultWords}, {4, 512}, {512, 1}}, 0, {plan_.attended, m, m + 1});
-          task(w_in_[at(c)], state_, asked(h, q, c) + kTileWords, {{rows_, head}, {2, 512}, {512, 1}});
-          task(w_in_[at(c)], state_, keys + kHeadFactors / 2,
-               {{plan_.key_blocks / together, together * block}, {kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
         }
+        if (sent == 0) send_queries(h, q);
+        send_keys(h, sent, all - sent);
         const bool last = q + 1 == queries;
         send_scales(std::min(last ? h + 1 : h, groups - 1), last ? h + 1 < groups ? 0 : q : q + 1);
-        for (int f = 0; share_ == 1 && f < feeders_; ++f) {
-          task(a_in_[at(f)], state_, keys + f * head + kTileWords, {{plan_.key_blocks, block}, {6, 512}, {512, 1}});
-        }
-        for (int i = 0; share_ > 1 && i < plan_.key_blocks; ++i) {
-          for (int f = 0; f < feeders_; ++f) {
-            task(a_in_[at(f)], state_, keys + f * share_ * head + i * block + kTileWords,
-                 {{3, kTileWords}, {share_, head}, {2, 512}, {512, 1}});
-          }
-        }
       }
     }
   }
