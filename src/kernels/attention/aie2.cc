@@ -23,13 +23,11 @@ static_assert(kFactors + 16 * 16 == kAttentionState);
 
 constexpr int kScoreShift = 5;  // 64 * 127 * 127 >> 5 has 15 bits with its sign
 
-constexpr int kValueSums = 64 * 64;  // then those of weights
-
 // work: scores [16][8][32], which become weights in place; the keys' factors [64]; the rows' maxima [16][32]; numbers.
 constexpr int kKeyFactors = 64 * 64, kMaxima = kKeyFactors + 64, kNumbers = kMaxima + 16 * 32;
 static_assert(kNumbers + 32 == kAttentionWork);
 struct Numbers {
-  int32_t started, query_exponent, shift, key_exponent;
+  int32_t started, query_exponent, shift, key_exponent, raised;
 };
 SHORTHAND_KERNEL_INLINE Numbers& numbers_of(int16_t* work) { return *reinterpret_cast<Numbers*>(work + kNumbers); }
 
@@ -49,7 +47,7 @@ SHORTHAND_KERNEL_INLINE void start(const float* q_scales, int32_t* state, Number
     aie::store_v(factors + 32 * i, mantissas<14>(octaves[2 * i], octaves[2 * i + 1], exponent));
   int16_t* spread = reinterpret_cast<int16_t*>(state + kFactors);
   for (int g = 0; g < 16; ++g) aie::store_v(spread + g * 32, four_rows(factors + 4 * g));
-  numbers = {0, exponent, kLargestShift, 0};
+  numbers = {0, exponent, kLargestShift, 0, 0};
 }
 
 // The keys' factors, of which those of padding are 0, whatever they hold.
@@ -130,9 +128,16 @@ SHORTHAND_KERNEL_INLINE aie::vector<bfloat16, 32> weight(const Shorts& step) {
   return aie::mac(Wide(step, 14), f, bend).template to_vector<int16_t>(15).template cast_to<bfloat16>();
 }
 
-// A row's reference becomes its largest x where that is larger, by whole octaves once there are sums; they follow.
-SHORTHAND_KERNEL_INLINE void raise(const Steps& steps, bool started, const int16_t* maxima, int32_t* state,
-                                   float* sums) {
+SHORTHAND_KERNEL_INLINE void times_power(float* x, const Halves& factor) {
+  const Parts parts = split(aie::load_v<16>(x));
+  const Halves rest = to_bf16(aie::sub(aie::sub(aie::load_v<16>(x), to_f32(parts.high)), to_f32(parts.low)));
+  aie::store_v(
+      x, aie::mac(aie::mac(aie::mul(rest, factor), parts.low, factor), parts.high, factor).template to_vector<float>());
+}
+
+// A row's reference becomes its largest x where that is larger, by whole octaves once there are sums. Those of weights
+// follow; those of values when they are at hand, by the factors that take the places of the maxima.
+SHORTHAND_KERNEL_INLINE void raise(const Steps& steps, bool started, int16_t* maxima, int32_t* state, float* row_sums) {
   const auto one = aie::broadcast<int32_t, 32>(kOne);
   const auto shift = static_cast<unsigned>(steps.shift);
   const auto keep = [&](int g, const aie::vector<int32_t, 32>& reference) {
@@ -152,14 +157,14 @@ SHORTHAND_KERNEL_INLINE void raise(const Steps& steps, bool started, const int16
     // 2^-octaves by its bits; sums below 2^-126 of the new ones are gone.
     const auto power = Wide(aie::max(zero, aie::sub(aie::broadcast<int32_t, 32>(127 * kSteps), rise)));
     const Halves factor = aie::filter_even(power.template to_vector<int16_t>(1).template cast_to<bfloat16>(), 4);
-    const auto times = [&factor](float* x) {
-      const Parts parts = split(aie::load_v<16>(x));
-      const Halves rest = to_bf16(aie::sub(aie::sub(aie::load_v<16>(x), to_f32(parts.high)), to_f32(parts.low)));
-      aie::store_v(x, aie::mac(aie::mac(aie::mul(rest, factor), parts.low, factor), parts.high, factor)
-                          .template to_vector<float>());
-    };
-    for (int c = 0; c < 16; ++c) times(sums + g * 256 + c * 16);
-    times(sums + kValueSums + g * 16);
+    times_power(row_sums + g * 16, factor);
+    aie::store_v(reinterpret_cast<bfloat16*>(maxima + g * 32), factor);
+  }
+}
+SHORTHAND_KERNEL_INLINE void follow(const int16_t* maxima, float* sums) {
+  for (int g = 0; g < 16; ++g) {
+    const Halves factor = aie::load_v<16>(reinterpret_cast<const bfloat16*>(maxima + g * 32));
+    for (int c = 0; c < 16; ++c) times_power(sums + g * 256 + c * 16, factor);
   }
 }
 
@@ -236,9 +241,9 @@ SHORTHAND_KERNEL_INLINE void add_values_group(unsigned group, const bfloat16* p,
 
 extern "C" {
 
-void attention_begin_64x64(const float* q_scales, float* sums, int32_t* state, int16_t* work) {
+void attention_begin_64x64(const float* q_scales, float* row_sums, int32_t* state, int16_t* work) {
   set_modes();
-  for (int i = kValueSums; i < kAttentionSums; i += 8) aie::store_v(sums + i, aie::zeros<float, 8>());
+  for (int i = 0; i < kAttentionRowSums; i += 8) aie::store_v(row_sums + i, aie::zeros<float, 8>());
   start(q_scales, state, numbers_of(work));
 }
 
@@ -249,7 +254,7 @@ void attention_scores_64x64(const int8_t* q, const int8_t* k, const int16_t* k_f
   score(q, k, work + kKeyFactors, work, work + kMaxima);
 }
 
-void attention_weights_64x64(float* sums, int32_t* state, int16_t* work, int32_t valid) {
+void attention_weights_64x64(float* row_sums, int32_t* state, int16_t* work, int32_t valid) {
   set_modes();
   Numbers& numbers = numbers_of(work);
   // score * factor >> wanted are steps. The shift never grows again within a head, so that old references fit.
@@ -263,18 +268,21 @@ void attention_weights_64x64(float* sums, int32_t* state, int16_t* work, int32_t
                  aie::downshift(aie::load_v<32>(state + g * 32), static_cast<unsigned>(numbers.shift - shift)));
   }
   numbers.shift = shift;
-  if (!started || too_high(steps, work + kMaxima)) raise(steps, started, work + kMaxima, state, sums);
+  const bool rise = !started || too_high(steps, work + kMaxima);
+  if (rise) raise(steps, started, work + kMaxima, state, row_sums);
+  numbers.raised = rise && started;
   numbers.started = 1;
 
   if (valid >= 64) {
-    weigh<false>(steps, work, sums + kValueSums, valid);
+    weigh<false>(steps, work, row_sums, valid);
   } else {
-    weigh<true>(steps, work, sums + kValueSums, valid);
+    weigh<true>(steps, work, row_sums, valid);
   }
 }
 
-void attention_values_64x32(const int16_t* work, const bfloat16* v, float* sums, int32_t half) {
+void attention_values_64x32(int16_t* work, const bfloat16* v, float* sums, int32_t half) {
   set_modes();
+  if (half == 0 && numbers_of(work).raised != 0) follow(work + kMaxima, sums);
   const bfloat16* p = reinterpret_cast<const bfloat16*>(work) + half * 128;
   for (unsigned group = 0; group < 32; group += 2) {  // two at a time, whose stores overlap the next ones' products
     add_values_group(group, p, v, sums);
@@ -282,9 +290,8 @@ void attention_values_64x32(const int16_t* work, const bfloat16* v, float* sums,
   }
 }
 
-void attention_end_64x64(float* sums, int16_t* work, bfloat16* out, float* row_max) {
+void attention_end_64x64(float* sums, float* weights, int16_t* work, bfloat16* out, float* row_max) {
   set_modes();
-  float* weights = sums + kValueSums;
   for (int i = 0; i < 16; ++i) aie::store_v(weights + i * 16, reciprocal<2>(aie::load_v<16>(weights + i * 16)));
   auto* maxima = reinterpret_cast<int16_t(*)[32]>(work);
   for (unsigned pair = 0; pair < 64; ++pair) {

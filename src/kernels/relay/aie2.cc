@@ -21,17 +21,23 @@ constexpr int32_t at_most(int32_t x, int32_t most) { return x < most ? x : most;
 
 // The 64 scales of tile `index` for the core in `row`, in an object of them.
 constexpr int32_t scales_of(int32_t row, int32_t index) { return (row * kRelayTogether + index) * 64; }
-SHORTHAND_KERNEL_INLINE int32_t* state_of(float* sums) { return reinterpret_cast<int32_t*>(sums + kAttentionSums); }
 
 // Behind a product's sums: what is an epilogue's own, then the rows' largest elements.
 SHORTHAND_KERNEL_INLINE int16_t* rows_behind(int32_t* big) { return reinterpret_cast<int16_t*>(big + 64 * 64); }
 SHORTHAND_KERNEL_INLINE float* row_max_behind(int32_t* big) {
   return reinterpret_cast<float*>(rows_behind(big) + kEpilogueRows);
 }
-static_assert(64 * 64 * 4 + kEpilogueRows * 2 + 64 * 4 <= (kAttentionSums + kAttentionState) * 4);
+static_assert(64 * 64 * 4 + kEpilogueRows * 2 + 64 * 4 <= kRelayBig);
 
-SHORTHAND_KERNEL_INLINE int8_t* query_in(int16_t* work) { return reinterpret_cast<int8_t*>(work) + kRelayQuery; }
-static_assert(kAttentionWork * 2 + 64 * 4 <= kRelayQuery);
+// Attention's: its work, the sums of weights, its state; the query at the end.
+SHORTHAND_KERNEL_INLINE float* row_sums_in(int16_t* big) { return reinterpret_cast<float*>(big + kAttentionWork); }
+SHORTHAND_KERNEL_INLINE int32_t* state_in(int16_t* big) {
+  return reinterpret_cast<int32_t*>(row_sums_in(big) + kAttentionRowSums);
+}
+SHORTHAND_KERNEL_INLINE int8_t* query_in(int16_t* big) {
+  return reinterpret_cast<int8_t*>(big) + kRelayBig - kRelayObject;
+}
+static_assert(kAttentionWork * 2 + (kAttentionRowSums + kAttentionState + 64) * 4 <= kRelayBig - kRelayObject);
 
 template <class T>
 SHORTHAND_KERNEL_INLINE void copy(const T* from, T* to, int32_t count) {
@@ -82,24 +88,26 @@ void gather_scales(const float* object, float* scales) {
 
 void copy_scales(const float* object, float* scales, int32_t row) { copy(object + scales_of(row, 0), scales, 64); }
 
-void keep_query(const int8_t* object, int16_t* work) { copy(object, query_in(work), kRelayObject); }
+void keep_query(const int8_t* object, int16_t* big) { copy(object, query_in(big), kRelayObject); }
 
-void attention_begin(const float* q_scales, float* sums, int16_t* work) {
-  attention_begin_64x64(q_scales, sums, state_of(sums), work);
+void attention_begin(const float* q_scales, int16_t* big) {
+  attention_begin_64x64(q_scales, row_sums_in(big), state_in(big), big);
 }
 
-void attention_scores(const int8_t* k, const int16_t* factors, int16_t* work, int32_t row, int32_t index, int32_t first,
+void attention_scores(const int8_t* k, const int16_t* factors, int16_t* big, int32_t row, int32_t index, int32_t first,
                       int32_t together, int32_t positions) {
-  attention_scores_64x64(query_in(work), k, factors + 2 * scales_of(row, index), work,
+  attention_scores_64x64(query_in(big), k, factors + 2 * scales_of(row, index), big,
                          at_most(positions - 64 * (first * together + index), 64));
 }
 
-void attention_weights(float* sums, int16_t* work, int32_t index, int32_t first, int32_t together, int32_t positions) {
-  attention_weights_64x64(sums, state_of(sums), work, at_most(positions - 64 * (first * together + index), 64));
+void attention_weights(int16_t* big, int32_t index, int32_t first, int32_t together, int32_t positions) {
+  attention_weights_64x64(row_sums_in(big), state_in(big), big,
+                          at_most(positions - 64 * (first * together + index), 64));
 }
 
-void attention_end(float* sums, int16_t* work, bfloat16* out) {
-  attention_end_64x64(sums, work, out, reinterpret_cast<float*>(work + kAttentionWork));
+// The rows' maxima, which nobody asks for, lie behind the state.
+void attention_end(float* sums, int16_t* big, bfloat16* out) {
+  attention_end_64x64(sums, row_sums_in(big), big, out, reinterpret_cast<float*>(state_in(big) + kAttentionState));
 }
 
 void product_begin(int32_t* big) { zero_row_max_64(row_max_behind(big)); }

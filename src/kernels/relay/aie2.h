@@ -14,10 +14,11 @@
 // gather_scales     scales [64] from an object of them.
 // copy_scales       row `row` and tile 0 of attention's object of scales: [4 rows of cores][kRelayTogether tiles][64]
 //                   floats.
-// keep_query        object to its place in attention's work, kRelayQuery bytes on.
-// attention_begin   of attention/aie2.h; its state lies behind the sums, here and below.
-// attention_scores, attention_weights, attention_end   likewise, with the query that was kept. Of `positions` keys in
-// all k is tile t = first * together + index,
+// keep_query        object to its place in big [kRelayBig bytes], the last kRelayObject.
+// attention_begin, attention_scores, attention_weights, attention_end   of attention/aie2.h; its work comes first in
+// big,
+//                   then what else is its own, but for the sums. Of `positions` keys in all k is tile
+//                   t = first * together + index,
 //                   64 t < positions; the rest is padding. factors is attention's object of tiles first * together
 //                   on, with factors and exponents in the places of scales; `together` at most kRelayTogether.
 // product_begin     before the tiles of a row of blocks: the rows' maxima, which lie behind the sums in big, are zeros.
@@ -62,7 +63,7 @@
 
 inline constexpr int kRelayObject = 4096, kRelayResult = 8192;
 inline constexpr int kRelayTogether = 4;  // tiles of keys whose scales come in one object
-inline constexpr int kRelayQuery = 12288;
+inline constexpr int kRelayBig = 20480;
 inline constexpr int kProductPlain = 0, kProductGelu = 1, kProductHead = 2;
 inline constexpr int kRelayState = 32;  // int16: the largest bfloat16 magnitude of each lane of a block, as its bits
 
@@ -70,12 +71,12 @@ extern "C" {
 
 void gather_scales(const float* object, float* scales);
 void copy_scales(const float* object, float* scales, int32_t row);
-void keep_query(const int8_t* object, int16_t* work);
-void attention_begin(const float* q_scales, float* sums, int16_t* work);
-void attention_scores(const int8_t* k, const int16_t* factors, int16_t* work, int32_t row, int32_t index, int32_t first,
+void keep_query(const int8_t* object, int16_t* big);
+void attention_begin(const float* q_scales, int16_t* big);
+void attention_scores(const int8_t* k, const int16_t* factors, int16_t* big, int32_t row, int32_t index, int32_t first,
                       int32_t together, int32_t positions);
-void attention_weights(float* sums, int16_t* work, int32_t index, int32_t first, int32_t together, int32_t positions);
-void attention_end(float* sums, int16_t* work, bfloat16* out);
+void attention_weights(int16_t* big, int32_t index, int32_t first, int32_t together, int32_t positions);
+void attention_end(float* sums, int16_t* big, bfloat16* out);
 void product_begin(int32_t* big);
 void product_end(int32_t* sums, const int16_t* columns, const float* scales, int32_t* big, int8_t* out, int32_t kind);
 void clear_first(bfloat16* tile, int32_t* big, int32_t index);

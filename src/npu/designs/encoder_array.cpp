@@ -32,7 +32,7 @@ int EncoderArray::fifo(std::string name, int words, int depth, std::vector<int> 
   return b_.fifo(std::move(f));
 }
 
-// A product's first sums lie in banks 0 and 1, its second in 2 and 3. Steps take them in turn, with objects of the same
+// A product's first sums lie in banks 2 and 3, its second in 0 and 1. Steps take them in turn, with weights of the same
 // banks, while the next arrive in the others; what comes along the row stays for two steps.
 std::vector<int> EncoderArray::banks(std::vector<int> of) const {
   return options_.depth == 2 ? std::move(of) : std::vector<int>();
@@ -57,7 +57,7 @@ void EncoderArray::make_fifos() {
   }
   for (int c = 0; c < columns_; ++c) {
     w_in_.push_back(fifo(fmt::format("b_in{}", c), kTileWords, relayed()));
-    w_.push_back(fifo(fmt::format("b{}", c), kTileWords, options_.depth, banks({1, 3})));
+    w_.push_back(fifo(fmt::format("b{}", c), kTileWords, options_.depth, banks({3, 1})));
     b_.from_host(w_in_.back(), c).forward(w_in_.back(), w_.back(), {c, kMemoryRow});
     for (int r = 0; r < rows_; ++r) {
       b_.to_worker(w_.back(), worker(c, r));

@@ -109,9 +109,10 @@ struct EncoderPlan {
   // product.
   bool known(int width) const { return width > 1024; }
   // Sums; four float rows; four bfloat16 rows that are quantised.
-  // kBig: sums with attention's state or what an epilogue keeps; four float rows; four bfloat16 rows that are
-  // quantised. kWork: a product's second sums; attention's; LayerNorm's parameters and, at the end, its int8 rows.
-  static constexpr int kBigBytes = (kAttentionSums + kAttentionState) * 4, kWorkBytes = 64 * 64 * 4;
+  // kBig: a product's sums and what an epilogue keeps; attention's, but for its sums; four float rows; four bfloat16
+  // rows that are quantised. kWork: a product's other sums; attention's; LayerNorm's parameters and, at the end, its
+  // int8 rows.
+  static constexpr int kBigBytes = kRelayBig, kWorkBytes = 64 * 64 * 4;
   static int sets_up(int sets) { return up(sets, 16); }
   int64_t maxima_at(int block, int sets, int set) const {
     return maxima + (int64_t{block} * sets_up(sets) + set) * rows * kResultWords;

@@ -90,18 +90,18 @@ class EncoderPrograms : EncoderArray {
   }
   void pairs(Program& p, const Core& k) {
     p.loop(parameter(kPairs)).loop(parameter(kDeep)).acquire(k.a);
-    multiply(p, k, 0, k.big);
     multiply(p, k, 0, k.work);
+    multiply(p, k, 0, k.big);
     p.release(k.a).end().acquire(k.a);
-    multiply(p, k, 0, k.big);
+    multiply(p, k, 0, k.work);
     p.acquire(k.a, 2);
-    multiply(p, k, 1, k.big);
-    finish(p, k, k.big);
-    multiply(p, k, 0, k.work);
-    p.release(k.a);
-    multiply(p, k, 0, k.work);
-    p.release(k.a);
+    multiply(p, k, 1, k.work);
     finish(p, k, k.work);
+    multiply(p, k, 0, k.big);
+    p.release(k.a);
+    multiply(p, k, 0, k.big);
+    p.release(k.a);
+    finish(p, k, k.big);
     p.end();
   }
   void multiply(Program& p, const Core& k, int slot, Operand sums) {
@@ -124,26 +124,26 @@ class EncoderPrograms : EncoderArray {
     };
     auto query = [&](int row) {
       p.acquire(k.b);
-      if (row == k.row) p.call(kernel(K::keep_query), {object(k.b), k.work});
+      if (row == k.row) p.call(kernel(K::keep_query), {object(k.b), k.big});
       p.release(k.b);
     };
-    p.loop(parameter(kAttend)).call(named_["zero_i32_64x64"], {k.big});
+    p.loop(parameter(kAttend)).call(named_["zero_i32_64x64"], {k.work});
     scales();
     p.loop(parameter(kHeads));
     const int half = (rows_ + 1) / 2;
     for (int row = 0; row < half; ++row) query(row);
-    p.call(kernel(K::attention_begin), {k.query_scales, k.big, k.work});
+    p.call(kernel(K::attention_begin), {k.query_scales, k.big});
     for (int row = half; row < rows_; ++row) query(row);
     const Number index = counter(), group = counter(1), together = parameter(kTogether);
     const Number positions = literal(plan_.shape.n_ctx);
     p.loop(parameter(kKeyGroups)).acquire(k.b).loop(together).acquire(k.a);
-    p.call(kernel(K::attention_scores), {object(k.a), object(k.b), k.work},
+    p.call(kernel(K::attention_scores), {object(k.a), object(k.b), k.big},
            {literal(k.row), index, group, together, positions});
-    p.release(k.a).call(kernel(K::attention_weights), {k.big, k.work}, {index, group, together, positions});
-    p.loop(2).acquire(k.a).call(named_["attention_values_64x32"], {k.work, object(k.a), k.big}, {counter()});
+    p.release(k.a).call(kernel(K::attention_weights), {k.big}, {index, group, together, positions});
+    p.loop(2).acquire(k.a).call(named_["attention_values_64x32"], {k.big, object(k.a), k.work}, {counter()});
     p.release(k.a).end().end().release(k.b).end();
     scales();  // of the next queries, which come while this head ends
-    p.acquire(k.c).call(kernel(K::attention_end), {k.big, k.work, object(k.c)}).release(k.c).end().end();
+    p.acquire(k.c).call(kernel(K::attention_end), {k.work, k.big, object(k.c)}).release(k.c).end().end();
   }
 
   // What comes along a row or down a column serves all its cores at once: an object has a part for each. So none waits

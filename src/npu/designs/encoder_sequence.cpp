@@ -188,15 +188,15 @@ class EncoderSequence : EncoderTasks {
         task(w_in_[at(c)], state_, asked(h, q, c) + kTileWords, {{rows_, head}, {2, 512}, {512, 1}});
     };
     // Factors, keys and values of some groups of tiles of keys.
-    auto send_keys = [&](int h, int group, int groups) {
-      const int64_t keys = plan_.qkv + h * rows_ * head + int64_t{group} * together * block;
-      for (int c = 0; groups > 0 && c < columns_; ++c) {
+    auto send_keys = [&](int h, int first, int n) {
+      const int64_t keys = plan_.qkv + h * rows_ * head + int64_t{first} * together * block;
+      for (int c = 0; n > 0 && c < columns_; ++c) {
         tasks(w_in_[at(c)], state_, keys + kHeadFactors / 2,
-              {{groups, together * block}, {kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
+              {{n, together * block}, {kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
       }
-      for (int f = 0; groups > 0 && share_ == 1 && f < feeders_; ++f)
-        task(a_in_[at(f)], state_, keys + f * head + kTileWords, {{groups * together, block}, {6, 512}, {512, 1}});
-      for (int i = 0; share_ > 1 && i < groups * together; ++i) {
+      for (int f = 0; n > 0 && share_ == 1 && f < feeders_; ++f)
+        task(a_in_[at(f)], state_, keys + f * head + kTileWords, {{n * together, block}, {6, 512}, {512, 1}});
+      for (int i = 0; share_ > 1 && i < n * together; ++i) {
         for (int f = 0; f < feeders_; ++f) {
           task(a_in_[at(f)], state_, keys + f * share_ * head + i * block + kTileWords,
                {{3, kTileWords}, {share_, head}, {2, 512}, {512, 1}});

@@ -66,12 +66,11 @@ struct Head {
   std::vector<bfloat16> run(Buffer<float>& row_max) const { return run(row_max, Padding()); }
   std::vector<bfloat16> run(Buffer<float>& row_max, Padding padding) const {
     Buffer<int8_t> qs(to_blocks<int8_t>(q, 64, 64, 4, 8));
-    Buffer<float> q_factors(q_scales), sums(kAttentionSums, 5.0f);
-    std::fill_n(sums.data(), 64 * 64, 0.0f);
+    Buffer<float> q_factors(q_scales), sums(64 * 64), row_sums(kAttentionRowSums, 5.0f);
     Buffer<int32_t> state(kAttentionState, 9);
     Buffer<int16_t> work(kAttentionWork, 7);
     Buffer<bfloat16> out(64 * 64);
-    call("attention_begin_64x64", {q_factors.bytes(), sums.bytes(), state.bytes(), work.bytes()});
+    call("attention_begin_64x64", {q_factors.bytes(), row_sums.bytes(), state.bytes(), work.bytes()});
     for (int first = 0; first < keys; first += 64) {
       const int valid = std::min(64, keys - first);
       std::vector<int8_t> tile(64 * 64, padding.key);
@@ -83,12 +82,12 @@ struct Head {
       Buffer<int16_t> k_factors(96, padding.factor);
       pack_key_scales({k_scales.data() + first, size(valid)}, k_factors.data());
       call("attention_scores_64x64", {qs.bytes(), ks.bytes(), k_factors.bytes(), work.bytes()}, {valid});
-      call("attention_weights_64x64", {sums.bytes(), state.bytes(), work.bytes()}, {valid});
+      call("attention_weights_64x64", {row_sums.bytes(), state.bytes(), work.bytes()}, {valid});
       for (int half : {0, 1})
         call("attention_values_64x32", {work.bytes(), vs.bytes() + half * 4096, sums.bytes()}, {half});
     }
-    EXPECT_TRUE(sums.untouched() && state.untouched() && work.untouched());
-    call("attention_end_64x64", {sums.bytes(), work.bytes(), out.bytes(), row_max.bytes()});
+    EXPECT_TRUE(sums.untouched() && row_sums.untouched() && state.untouched() && work.untouched());
+    call("attention_end_64x64", {sums.bytes(), row_sums.bytes(), work.bytes(), out.bytes(), row_max.bytes()});
     EXPECT_TRUE(out.untouched() && row_max.untouched() && sums.untouched() && work.untouched());
     EXPECT_EQ(std::count(sums.data(), sums.data() + 64 * 64, 0.0f), 64 * 64);
     return from_blocks<bfloat16>(out.span(), 64, 64, 4, 8);
