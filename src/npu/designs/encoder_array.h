@@ -35,6 +35,7 @@ enum Parameter : int {
   kHeads,                // heads and blocks of queries
   kKeyGroups,            // tiles of keys whose scales come together
   kTogether,             // of them
+  kLeading,              // and before the last of them
   kNormRounds,           // results of LayerNorm's scales
   kGroups,               // in each, groups of four rows, as many at a time as a result holds
   kBefore,               // 1: x leaves before LayerNorm

@@ -128,21 +128,30 @@ class EncoderPrograms : EncoderArray {
       p.release(k.b);
     };
     p.loop(parameter(kAttend)).call(named_["zero_i32_64x64"], {k.work});
+    auto step = [&](Number tile, Number group, bool last) {
+      const Number together = parameter(kTogether), positions = literal(plan_.shape.n_ctx);
+      p.acquire(k.a).call(kernel(K::attention_scores), {object(k.a), object(k.b), k.big},
+                          {literal(k.row), tile, group, together, positions});
+      p.release(k.a);
+      if (last) p.release(k.b);
+      p.call(kernel(K::attention_weights), {k.big}, {tile, group, together, positions});
+      p.loop(2).acquire(k.a).call(named_["attention_values_64x32"], {k.big, object(k.a), k.work}, {counter()});
+      p.release(k.a).end();
+    };
     scales();
+    query(0);
     p.loop(parameter(kHeads));
-    const int half = (rows_ + 1) / 2;
-    for (int row = 0; row < half; ++row) query(row);
+    for (int row = 1; row < rows_ - 1; ++row) query(row);
     p.call(kernel(K::attention_begin), {k.query_scales, k.big});
-    for (int row = half; row < rows_; ++row) query(row);
-    const Number index = counter(), group = counter(1), together = parameter(kTogether);
-    const Number positions = literal(plan_.shape.n_ctx);
-    p.loop(parameter(kKeyGroups)).acquire(k.b).loop(together).acquire(k.a);
-    p.call(kernel(K::attention_scores), {object(k.a), object(k.b), k.big},
-           {literal(k.row), index, group, together, positions});
-    p.release(k.a).call(kernel(K::attention_weights), {k.big}, {index, group, together, positions});
-    p.loop(2).acquire(k.a).call(named_["attention_values_64x32"], {k.big, object(k.a), k.work}, {counter()});
-    p.release(k.a).end().end().release(k.b).end();
-    scales();  // of the next queries, which come while this head ends
+    if (rows_ > 1) query(rows_ - 1);
+    p.loop(parameter(kKeyGroups)).acquire(k.b).loop(parameter(kLeading));
+    step(counter(), counter(1), false);
+    p.end();
+    step(parameter(kLeading), counter(), true);
+    p.end();
+    // Of the next head, whose other queries come while this one ends.
+    scales();
+    query(0);
     p.acquire(k.c).call(kernel(K::attention_end), {k.work, k.big, object(k.c)}).release(k.c).end().end();
   }
 

@@ -173,19 +173,20 @@ class EncoderSequence : EncoderTasks {
     const int t = plan_.d_tiles(), queries = options_.tile ? 1 : plan_.blocks / columns_;
     const int groups = options_.tile ? 1 : plan_.head_groups, together = plan_.keys_together();
     const int64_t block = int64_t{plan_.qkv_slots} * kResultWords, head = 2 * kResultWords;
-    begin({{kAttend, 1}, {kHeads, groups * queries}, {kKeyGroups, plan_.key_blocks / together}, {kTogether, together}});
+    begin({{kAttend, 1},
+           {kHeads, groups * queries},
+           {kKeyGroups, plan_.key_blocks / together},
+           {kTogether, together},
+           {kLeading, together - 1}});
     auto asked = [&](int h, int q, int c) {
       return plan_.qkv + (h * rows_ + t) * head + (int64_t{q} * columns_ + c) * block;
     };
-    // Of the scales' tiles the first is read; the others fill the object. They come before the head is begun; after the
-    // last one, its own again.
-    auto send_scales = [&](int h, int q) {
-      for (int c = 0; c < columns_; ++c)
+    // Of the scales' tiles the first is read; the others fill the object.
+    auto send_queries = [&](int h, int q, int rows) {
+      for (int c = 0; c < columns_; ++c) {
         task(w_in_[at(c)], state_, asked(h, q, c), {{kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
-    };
-    auto send_queries = [&](int h, int q) {
-      for (int c = 0; c < columns_; ++c)
-        task(w_in_[at(c)], state_, asked(h, q, c) + kTileWords, {{rows_, head}, {2, 512}, {512, 1}});
+        tasks(w_in_[at(c)], state_, asked(h, q, c) + kTileWords, {{rows, head}, {2, 512}, {512, 1}});
+      }
     };
     // Factors, keys and values of some groups of tiles of keys.
     auto send_keys = [&](int h, int first, int n) {
@@ -209,12 +210,11 @@ class EncoderSequence : EncoderTasks {
                           ? std::min((rows_of_blocks - 1) * rows_ / together, all)
                           : 0;
     ready(plan_.qkv, 0, there > 0 ? rows_of_blocks - 1 : rows_of_blocks);
-    send_scales(0, 0);
+    send_queries(0, 0, rows_);
     for (int h = 0; h < groups; ++h) {
       for (int q = 0; q < queries; ++q) {
         const int sent = h == 0 && q == 0 ? there : 0;
         if (sent > 0) {
-          send_queries(h, q);
           send_keys(h, 0, sent);
           ready(plan_.qkv, 0, rows_of_blocks);
         }
@@ -224,10 +224,10 @@ class EncoderSequence : EncoderTasks {
           take(c, plan_.attended + ((int64_t{q} * columns_ + c) * plan_.attended_slots + h * rows_) * kResultWords,
                {{rows_, kResultWords}, {4, 512}, {512, 1}}, 0, {plan_.attended, m, m + 1});
         }
-        if (sent == 0) send_queries(h, q);
         send_keys(h, sent, all - sent);
-        const bool last = q + 1 == queries;
-        send_scales(std::min(last ? h + 1 : h, groups - 1), last ? h + 1 < groups ? 0 : q : q + 1);
+        // The next head's scales and first queries come before this one ends: after the last, its own again.
+        const bool of_group = q + 1 < queries, last = !of_group && h + 1 == groups;
+        send_queries(of_group || last ? h : h + 1, of_group ? q + 1 : last ? q : 0, last ? 1 : rows_);
       }
     }
   }
