@@ -96,6 +96,26 @@ SHORTHAND_KERNEL_INLINE Floats without_negatives(const Floats& x) {
   return aie::max(x.cast_to<int32_t>(), aie::zeros<int32_t, 16>()).cast_to<float>();
 }
 
+// The largest exponent field among 64 floats that are not negative.
+SHORTHAND_KERNEL_INLINE int32_t largest_exponent(const Floats (&x)[4]) {
+  const Ints left = aie::max(x[0].cast_to<int32_t>(), x[1].cast_to<int32_t>());
+  const Ints right = aie::max(x[2].cast_to<int32_t>(), x[3].cast_to<int32_t>());
+  return aie::reduce_max(aie::max(left, right)) >> 23;
+}
+
+// x * 2^(126 - exponent), which is below 1, with `bits` fractional bits.
+template <int bits>
+SHORTHAND_KERNEL_INLINE Shorts mantissas(const Floats& x0, const Floats& x1, int32_t exponent) {
+  const Ints up = aie::broadcast<int32_t, 16>((126 - exponent) << 23);
+  const auto scaled = [&up](const Floats& v) {
+    const Ints moved = aie::add(v.cast_to<int32_t>(), up);
+    // What is far below the largest has no bits left, and its exponent would wrap.
+    const auto gone = aie::lt(moved, aie::broadcast<int32_t, 16>(64 << 23));
+    return int_of<bits>(aie::select(moved.cast_to<float>(), splat(0.0f), gone));
+  };
+  return narrowed<int16_t>(scaled(x0), scaled(x1));
+}
+
 // A block's rows: the largest of each, in turn over all lanes; and eight lanes a row, all with the row's largest.
 template <unsigned run, class V>
 SHORTHAND_KERNEL_INLINE V merged(const V& a, const V& b) {

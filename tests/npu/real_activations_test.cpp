@@ -232,22 +232,23 @@ struct Head {
 
 std::vector<bfloat16> attend(const Quantised& q, const Head& head, int positions, Buffer<float>& row_max) {
   Buffer<int8_t> qs(npu::to_blocks<int8_t>(q.steps, kTile, kTile, 4, 8));
-  Buffer<float> q_scales(q.scales), sums(kAttentionSums);
+  Buffer<float> q_scales(q.scales), sums(size(kTile * kTile)), row_sums(kAttentionRowSums);
   Buffer<int32_t> state(kAttentionState);
   Buffer<int16_t> work(kAttentionWork);
   Buffer<bfloat16> out(size(kTile * kTile));
-  call("attention_begin_64x64", {sums.bytes(), state.bytes()});
+  call("attention_begin_64x64", {q_scales.bytes(), row_sums.bytes(), state.bytes(), work.bytes()});
   for (size_t t = 0; t < head.keys.size(); ++t) {
     Buffer<int8_t> k(npu::to_blocks<int8_t>(head.keys[t].steps, kTile, kTile, 4, 8));
-    Buffer<float> k_scales(head.keys[t].scales);
+    Buffer<int16_t> k_factors(96);
+    npu::pack_key_scales(head.keys[t].scales, k_factors.data());
     Buffer<bfloat16> v(head.values[t]);
     const int valid = std::min(kTile, positions - static_cast<int>(t) * kTile);
-    call("attention_scores_64x64",
-         {qs.bytes(), q_scales.bytes(), k.bytes(), k_scales.bytes(), state.bytes(), work.bytes()}, {valid});
-    call("attention_weights_64x64", {sums.bytes(), state.bytes(), work.bytes()}, {valid});
-    call("attention_values_64x64", {work.bytes(), v.bytes(), v.bytes() + 4096, sums.bytes()});
+    call("attention_scores_64x64", {qs.bytes(), k.bytes(), k_factors.bytes(), work.bytes()}, {valid});
+    call("attention_weights_64x64", {row_sums.bytes(), state.bytes(), work.bytes()}, {valid});
+    for (int half : {0, 1})
+      call("attention_values_64x32", {work.bytes(), v.bytes() + half * 4096, sums.bytes()}, {half});
   }
-  call("attention_end_64x64", {sums.bytes(), work.bytes(), out.bytes(), row_max.bytes()});
+  call("attention_end_64x64", {sums.bytes(), row_sums.bytes(), work.bytes(), out.bytes(), row_max.bytes()});
   return out.values();
 }
 

@@ -21,7 +21,23 @@ constexpr int32_t at_most(int32_t x, int32_t most) { return x < most ? x : most;
 
 // The 64 scales of tile `index` for the core in `row`, in an object of them.
 constexpr int32_t scales_of(int32_t row, int32_t index) { return (row * kRelayTogether + index) * 64; }
-SHORTHAND_KERNEL_INLINE int32_t* state_of(float* sums) { return reinterpret_cast<int32_t*>(sums + kAttentionSums); }
+
+// Behind a product's sums: what is an epilogue's own, then the rows' largest elements.
+SHORTHAND_KERNEL_INLINE int16_t* rows_behind(int32_t* big) { return reinterpret_cast<int16_t*>(big + 64 * 64); }
+SHORTHAND_KERNEL_INLINE float* row_max_behind(int32_t* big) {
+  return reinterpret_cast<float*>(rows_behind(big) + kEpilogueRows);
+}
+static_assert(64 * 64 * 4 + kEpilogueRows * 2 + 64 * 4 <= kRelayBig);
+
+// Attention's: its work, the sums of weights, its state; the query at the end.
+SHORTHAND_KERNEL_INLINE float* row_sums_in(int16_t* big) { return reinterpret_cast<float*>(big + kAttentionWork); }
+SHORTHAND_KERNEL_INLINE int32_t* state_in(int16_t* big) {
+  return reinterpret_cast<int32_t*>(row_sums_in(big) + kAttentionRowSums);
+}
+SHORTHAND_KERNEL_INLINE int8_t* query_in(int16_t* big) {
+  return reinterpret_cast<int8_t*>(big) + kRelayBig - kRelayObject;
+}
+static_assert(kAttentionWork * 2 + (kAttentionRowSums + kAttentionState + 64) * 4 <= kRelayBig - kRelayObject);
 
 template <class T>
 SHORTHAND_KERNEL_INLINE void copy(const T* from, T* to, int32_t count) {
@@ -72,32 +88,47 @@ void gather_scales(const float* object, float* scales) {
 
 void copy_scales(const float* object, float* scales, int32_t row) { copy(object + scales_of(row, 0), scales, 64); }
 
-void keep_object(const int8_t* object, int8_t* objects, int32_t index, int32_t first) {
-  copy(object, objects + (first + index) * kRelayObject, kRelayObject);
+void keep_query(const int8_t* object, int16_t* big) { copy(object, query_in(big), kRelayObject); }
+
+void attention_begin(const float* q_scales, int16_t* big) {
+  attention_begin_64x64(q_scales, row_sums_in(big), state_in(big), big);
 }
 
-void attention_begin(float* sums) { attention_begin_64x64(sums, state_of(sums)); }
-
-void attention_scores(const int8_t* q, const float* q_scales, const int8_t* k, const float* scales, float* sums,
-                      int16_t* work, int32_t row, int32_t index, int32_t first, int32_t together, int32_t positions) {
-  attention_scores_64x64(q, q_scales, k, scales + scales_of(row, index), state_of(sums), work,
+void attention_scores(const int8_t* k, const int16_t* factors, int16_t* big, int32_t row, int32_t index, int32_t first,
+                      int32_t together, int32_t positions) {
+  attention_scores_64x64(query_in(big), k, factors + 2 * scales_of(row, index), big,
                          at_most(positions - 64 * (first * together + index), 64));
 }
 
-void attention_weights(float* sums, int16_t* work, int32_t index, int32_t first, int32_t together, int32_t positions) {
-  attention_weights_64x64(sums, state_of(sums), work, at_most(positions - 64 * (first * together + index), 64));
+void attention_weights(int16_t* big, int32_t index, int32_t first, int32_t together, int32_t positions) {
+  attention_weights_64x64(row_sums_in(big), state_in(big), big,
+                          at_most(positions - 64 * (first * together + index), 64));
 }
 
-void clear_first(bfloat16* tile, float* row_max, int32_t index) {
+// The rows' maxima, which nobody asks for, lie behind the state.
+void attention_end(float* sums, int16_t* big, bfloat16* out) {
+  attention_end_64x64(sums, row_sums_in(big), big, out, reinterpret_cast<float*>(state_in(big) + kAttentionState));
+}
+
+void product_begin(int32_t* big) { zero_row_max_64(row_max_behind(big)); }
+
+void product_end(int32_t* sums, const int16_t* columns, const float* scales, int32_t* big, int8_t* out, int32_t kind) {
+  int16_t* rows = rows_behind(big);
+  auto* tile = reinterpret_cast<bfloat16*>(out);
+  if (kind == kProductHead) {
+    epilogue_head_i8_64x64(sums, columns, scales, out, rows);
+  } else if (kind == kProductGelu) {
+    epilogue_gelu_bf16_64x64(sums, columns, scales, tile, row_max_behind(big), rows);
+  } else {
+    epilogue_bf16_64x64(sums, columns, scales, tile, row_max_behind(big), rows);
+  }
+}
+
+void clear_first(bfloat16* tile, int32_t* big, int32_t index) {
   if (index > 0) return;
   for (int32_t i = 0; i < 8 * kBlock; i += kBlock) aie::store_v(tile + i, aie::zeros<bfloat16, 8>());
   const int32_t none = 0;
-  __builtin_memcpy(row_max, &none, sizeof none);
-}
-
-void product_head(int32_t* sums, const int16_t* columns, const float* scales, int16_t* work, int8_t* out,
-                  int16_t* rows) {
-  epilogue_head_i8_64x64(sums, columns, scales, work, out + kRelayObject, reinterpret_cast<float*>(out), rows);
+  __builtin_memcpy(row_max_behind(big), &none, sizeof none);
 }
 
 void keep_part(const bfloat16* object, bfloat16* kept, int32_t index, int32_t group, int32_t together, int32_t behind,
@@ -159,9 +190,9 @@ void send_row(const float* rows, float* out, int32_t row, int32_t group, int32_t
 }
 
 void layer_norm_row(float* rows, const float* parameters, int8_t* q, float* scales, int32_t index, int32_t group,
-                    int32_t together, int32_t width) {
+                    int32_t together, int32_t width, int32_t behind) {
   index += group * together;
-  layer_norm_i8(rows + index * width, parameters, q + index * width, scales + index, 1, width);
+  layer_norm_i8(rows + index * width, parameters, q + behind + index * width, scales + index, 1, width);
 }
 
 void send_rows(const float* rows, float* out, int32_t index, int32_t width) {
@@ -177,7 +208,8 @@ void send_rows(const float* rows, float* out, int32_t index, int32_t width) {
 
 // Sixty-four columns of four rows at a time: runs of eight bytes, each row's in turn.
 void keep_quantised(const int8_t* q, const float* scales, int8_t* out, float* kept, int32_t first, int32_t index,
-                    int32_t batch, int32_t together, int32_t width) {
+                    int32_t batch, int32_t together, int32_t width, int32_t behind) {
+  q += behind;
   const int32_t apart = together == 4 ? kRelayResult / 4 : together == 2 ? kRelayResult / 2 : kRelayResult;
   int8_t* to = out + first + index * apart;
   for (int32_t i = 0; i < width; i += 64, to += 256) {
@@ -244,7 +276,7 @@ void quantise_pieces(const bfloat16* object, const bfloat16* steps, int8_t* out,
     quantise(object + (k * parts + part) * kPiece, found, out + (first + k) * kPiece, kPiece);
 }
 
-void send_maxima(const float* row_max, float* out) { copy(row_max, out, 64); }
+void send_maxima(int32_t* big, float* out) { copy(row_max_behind(big), out, 64); }
 
 void join_maxima(const float* object, float* maxima, int32_t index, int32_t block, int32_t sets) {
   const int32_t n = at_most(sets - index * kSets, kSets);

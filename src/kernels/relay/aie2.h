@@ -14,15 +14,18 @@
 // gather_scales     scales [64] from an object of them.
 // copy_scales       row `row` and tile 0 of attention's object of scales: [4 rows of cores][kRelayTogether tiles][64]
 //                   floats.
-// keep_object       object to objects, an array of them, at first + index.
-// attention_begin   of attention/aie2.h; its state lies behind the sums, here and below.
-// attention_scores, attention_weights   likewise. Of `positions` keys in all k is tile t = first * together + index,
-//                   64 t < positions; the rest is padding. scales is attention's object of tiles first * together on,
-//                   `together` at most kRelayTogether.
-// clear_first       row 0 of a bfloat16 tile and of row_max = 0 if `index` is 0.
-// product_head      epilogue_head_i8_64x64 of gemm_i8/aie2.h into a result: 64 scales, and the int8 tile from its
-// second
-//                   half on.
+// keep_query        object to its place in big [kRelayBig bytes], the last kRelayObject.
+// attention_begin, attention_scores, attention_weights, attention_end   of attention/aie2.h; its work comes first in
+// big,
+//                   then what else is its own, but for the sums. Of `positions` keys in all k is tile
+//                   t = first * together + index,
+//                   64 t < positions; the rest is padding. factors is attention's object of tiles first * together
+//                   on, with factors and exponents in the places of scales; `together` at most kRelayTogether.
+// product_begin     before the tiles of a row of blocks: the rows' maxima, which lie behind the sums in big, are zeros.
+// product_end       an epilogue of gemm_i8/aie2.h, with what is its own behind the sums in big: a tile as bfloat16, or
+//                   with GELU, which the maxima take in; or as a head's, 64 scales and the int8 tile from the result's
+//                   second half on.
+// clear_first       row 0 of a bfloat16 tile and of the maxima = 0 if `index` is 0.
 // keep_part         the part's pieces of an object to kept, from piece behind + (group * together + index) * tiles on.
 // rows_of           the part's pieces of an object, tiles first + index * tiles on, to their columns of float rows; or
 //                   of what was kept, with `behind` as the part of one.
@@ -30,7 +33,9 @@
 // copy_parameters   an object of LayerNorm's parameters (rowwise/aie2.h) to its place among them.
 // add_row           row group * together + row += the part's piece of 256 floats of that row, from column 256 index on.
 // send_row          row group * together + row to out, from float row * apart on; nothing else is written.
-// layer_norm_row    layer_norm_i8 of rowwise/aie2.h for row group * together + index alone.
+// layer_norm_row    layer_norm_i8 of rowwise/aie2.h for row group * together + index alone; int8 rows lie `behind`
+// bytes
+//                   on in q, here and below.
 // send_rows         the rows' tiles 8 index on as pieces of floats, eight to out; zeros beyond the width.
 // keep_quantised    int8 rows q to out as pieces, from byte first + kRelayResult / together * index on, and their four
 // scales
@@ -44,7 +49,7 @@
 // find_steps        steps [64] of the four rows from state, for
 // quantise_pieces   the same of the part's pieces of an object, to pieces 16 half + first + group * apart + index *
 //                   tiles on.
-// send_maxima       row_max [64] to the beginning of a result; nothing else is written.
+// send_maxima       the maxima [64] to the beginning of a result; nothing else is written.
 // join_maxima       an object of maxima, sixteen sets of 64 floats, of which `sets` - 16 index are some: maxima [64] of
 //                   block `block` take in the largest of each row; index 0 starts anew.
 // recall_maxima     state from the maxima of four rows: those of core `part` of `parts` in step `index`, rounded to
@@ -58,20 +63,23 @@
 
 inline constexpr int kRelayObject = 4096, kRelayResult = 8192;
 inline constexpr int kRelayTogether = 4;  // tiles of keys whose scales come in one object
-inline constexpr int kRelayState = 32;    // int16: the largest bfloat16 magnitude of each lane of a block, as its bits
+inline constexpr int kRelayBig = 20480;
+inline constexpr int kProductPlain = 0, kProductGelu = 1, kProductHead = 2;
+inline constexpr int kRelayState = 32;  // int16: the largest bfloat16 magnitude of each lane of a block, as its bits
 
 extern "C" {
 
 void gather_scales(const float* object, float* scales);
 void copy_scales(const float* object, float* scales, int32_t row);
-void keep_object(const int8_t* object, int8_t* objects, int32_t index, int32_t first);
-void attention_begin(float* sums);
-void attention_scores(const int8_t* q, const float* q_scales, const int8_t* k, const float* scales, float* sums,
-                      int16_t* work, int32_t row, int32_t index, int32_t first, int32_t together, int32_t positions);
-void attention_weights(float* sums, int16_t* work, int32_t index, int32_t first, int32_t together, int32_t positions);
-void clear_first(bfloat16* tile, float* row_max, int32_t index);
-void product_head(int32_t* sums, const int16_t* columns, const float* scales, int16_t* work, int8_t* out,
-                  int16_t* rows);
+void keep_query(const int8_t* object, int16_t* big);
+void attention_begin(const float* q_scales, int16_t* big);
+void attention_scores(const int8_t* k, const int16_t* factors, int16_t* big, int32_t row, int32_t index, int32_t first,
+                      int32_t together, int32_t positions);
+void attention_weights(int16_t* big, int32_t index, int32_t first, int32_t together, int32_t positions);
+void attention_end(float* sums, int16_t* big, bfloat16* out);
+void product_begin(int32_t* big);
+void product_end(int32_t* sums, const int16_t* columns, const float* scales, int32_t* big, int8_t* out, int32_t kind);
+void clear_first(bfloat16* tile, int32_t* big, int32_t index);
 void keep_part(const bfloat16* object, bfloat16* kept, int32_t index, int32_t group, int32_t together, int32_t behind,
                int32_t part, int32_t tiles);
 void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t first, int32_t part, int32_t parts,
@@ -84,10 +92,10 @@ void add_row(const float* object, float* rows, int32_t index, int32_t row, int32
 void send_row(const float* rows, float* out, int32_t row, int32_t group, int32_t together, int32_t apart,
               int32_t width);
 void layer_norm_row(float* rows, const float* parameters, int8_t* q, float* scales, int32_t index, int32_t group,
-                    int32_t together, int32_t width);
+                    int32_t together, int32_t width, int32_t behind);
 void send_rows(const float* rows, float* out, int32_t index, int32_t width);
 void keep_quantised(const int8_t* q, const float* scales, int8_t* out, float* kept, int32_t first, int32_t index,
-                    int32_t batch, int32_t together, int32_t width);
+                    int32_t batch, int32_t together, int32_t width, int32_t behind);
 void send_kept(const int8_t* rows, int8_t* out, int32_t first);
 void keep_pieces(const bfloat16* object, bfloat16* rows, int16_t* state, int32_t index, int32_t first, int32_t part,
                  int32_t tiles, int32_t width);
@@ -96,7 +104,7 @@ void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int3
 void find_steps(const int16_t* state, bfloat16* steps);
 void quantise_pieces(const bfloat16* object, const bfloat16* steps, int8_t* out, int32_t index, int32_t group,
                      int32_t apart, int32_t half, int32_t first, int32_t part, int32_t tiles);
-void send_maxima(const float* row_max, float* out);
+void send_maxima(int32_t* big, float* out);
 void join_maxima(const float* object, float* maxima, int32_t index, int32_t block, int32_t sets);
 void recall_maxima(const float* maxima, int16_t* state, int32_t index, int32_t part, int32_t parts);
 void keep_scales(const int16_t* state, float* kept, int32_t slot, int32_t batch, int32_t together);

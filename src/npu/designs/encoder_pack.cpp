@@ -34,16 +34,15 @@ class Packer {
     if (w.scales.size() != at(n)) return refuse("scales", w.scales.size(), at(n));
     if (!w.bias.empty() && w.bias.size() != at(n)) return refuse("bias", w.bias.size(), at(n));
     for (int tile = 0; tile < n / 64; ++tile) {
-      std::byte* const panel = this->panel(to, first / 64 + tile);
       for (int k = 0; k < to.k_given; ++k) {
         for (int j = 0; j < 64; ++j) {
           const int8_t v = w.weights[at(tile * 64 + j) * at(to.k_given) + at(k)];
-          panel[at(k / 64) * kObjectBytes + block_offset(k % 64, j, 64, 8, 8)] = static_cast<std::byte>(v);
+          object(to, first / 64 + tile, k / 64)[block_offset(k % 64, j, 64, 8, 8)] = static_cast<std::byte>(v);
         }
       }
       std::vector<float> bias(64);
       if (!w.bias.empty()) std::copy_n(w.bias.begin() + tile * 64, 64, bias.begin());
-      pack_columns(w.scales.subspan(at(tile * 64), 64), bias, panel + at(to.k_tiles()) * kObjectBytes);
+      pack_columns(w.scales.subspan(at(tile * 64), 64), bias, object(to, first / 64 + tile, to.k_tiles()));
     }
     if (first + n == to.n) pad(to);
     return {};
@@ -52,14 +51,13 @@ class Packer {
   std::vector<std::byte> take() { return std::move(out_); }
 
  private:
-  std::byte* panel(const Linear& to, int tile) {
-    return out_.data() + (to.at + int64_t{tile} * (to.k_tiles() + 1) * kTileWords) * 4;
+  std::byte* object(const Linear& to, int tile, int i) {
+    return out_.data() + to.object_at(tile % to.columns, tile / to.columns, i) * 4;
   }
   // Panels for which there are no weights: zeros under the exponents of zeros, which are not 0.
   void pad(const Linear& to) {
     const std::vector<float> none(64);
-    for (int tile = to.n / 64; tile < to.n_tiles; ++tile)
-      pack_columns(none, none, panel(to, tile) + at(to.k_tiles()) * kObjectBytes);
+    for (int tile = to.n / 64; tile < to.n_tiles; ++tile) pack_columns(none, none, object(to, tile, to.k_tiles()));
   }
   static Error refuse(const char* what, size_t got, size_t want) {
     return usage_error(
@@ -116,8 +114,8 @@ EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
   head_groups = up(s.heads, rows) / rows;
   const int t = d_tiles();
   auto linear = [&](int n, int k) {
-    const Linear l{weight_words, n, up(k, 64), up(n / 64, columns), k};
-    weight_words += int64_t{l.n_tiles} * (l.k_tiles() + 1) * kTileWords;
+    const Linear l{weight_words, n, up(k, 64), up(n / 64, columns), k, columns};
+    weight_words += int64_t{columns} * l.objects() * kTileWords;
     return l;
   };
   auto norm = [&] {

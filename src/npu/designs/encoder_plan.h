@@ -19,11 +19,28 @@ constexpr int kPieceFloats = 256;
 constexpr int up(int n, int to) { return (n + to - 1) / to * to; }
 
 struct EncoderPlan {
+  // The panels of a column of cores lie in the order in which they go down it: k_tiles() tiles and the columns'
+  // parameters each, and of a pair of them one's and the other's in turn; the last two and the parameters of the first
+  // before those of the second, though (designs/encoder_program.cpp). What pads them to an even number of objects
+  // follows.
   struct Linear {
-    int64_t at;         // [n_tiles][k_tiles + 1][kTileWords]
+    int64_t at;         // [columns][objects()][kTileWords]
     int n, k, n_tiles;  // padded to the columns
     int k_given;        // of the weights' rows; zeros follow
+    int columns;
     int k_tiles() const { return k / 64; }
+    int tiles() const { return n_tiles / columns; }  // of a column
+    int pairs() const { return k_tiles() > 1 ? tiles() / 2 : 0; }
+    int pad() const { return pairs() > 0 ? tiles() * (k_tiles() + 1) % 2 : 0; }
+    int objects() const { return tiles() * (k_tiles() + 1) + pad(); }
+    int64_t column_at(int column) const { return at + int64_t{column} * objects() * kTileWords; }
+    // Object i of a column's tile.
+    int64_t object_at(int column, int tile, int i) const {
+      const int deep = k_tiles() - 2, first = (tile < 2 * pairs() ? tile & ~1 : tile) * (k_tiles() + 1),
+                half = tile & 1;
+      const int of_pair = i < deep ? 2 * i + half : 2 * deep + 3 * half + i - deep;
+      return column_at(column) + int64_t{first + (tile < 2 * pairs() ? of_pair : i)} * kTileWords;
+    }
   };
   struct Layer {
     int64_t attention_norm, mlp_norm;
@@ -92,7 +109,10 @@ struct EncoderPlan {
   // product.
   bool known(int width) const { return width > 1024; }
   // Sums; four float rows; four bfloat16 rows that are quantised.
-  int big_bytes() const { return std::max((kAttentionSums + kAttentionState) * 4, 16 * shape.d); }
+  // kBig: a product's sums and what an epilogue keeps; attention's, but for its sums; four float rows; four bfloat16
+  // rows that are quantised. kWork: a product's other sums; attention's; LayerNorm's parameters and, at the end, its
+  // int8 rows.
+  static constexpr int kBigBytes = kRelayBig, kWorkBytes = 64 * 64 * 4;
   static int sets_up(int sets) { return up(sets, 16); }
   int64_t maxima_at(int block, int sets, int set) const {
     return maxima + (int64_t{block} * sets_up(sets) + set) * rows * kResultWords;

@@ -30,8 +30,7 @@ class EncoderPrograms : EncoderArray {
 
  private:
   void make_kernels() {
-    for (const char* name : {"zero_i32_64x64", "matmul_i8_64x64x64", "zero_row_max_64", "epilogue_bf16_64x64",
-                             "epilogue_gelu_bf16_64x64", "attention_values_64x64", "attention_end_64x64"}) {
+    for (const char* name : {"zero_i32_64x64", "matmul_i8_64x64x64", "attention_values_64x32"}) {
       named_[name] = b_.kernel(*find_aie_kernel(name));
     }
     for (int k = 0; k <= static_cast<int>(K::send_scales); ++k) {
@@ -41,8 +40,8 @@ class EncoderPrograms : EncoderArray {
   int kernel(K k) const { return own_[static_cast<size_t>(k)]; }
 
   struct Core {
-    int a, b, c;                                                     // FIFOs
-    Operand big, work, query, query_scales, state, scales, row_max;  // buffers
+    int a, b, c;                              // FIFOs
+    Operand big, work, query_scales, scales;  // buffers
     int column, row;
   };
 
@@ -51,19 +50,18 @@ class EncoderPrograms : EncoderArray {
     auto buffer_of = [&](const char* name, int bytes) {
       return buffer(b_.buffer(fmt::format("{}_{}_{}", name, column, row), w, bytes));
     };
+    auto placed = [&](const char* name, int bytes, int address) {
+      return buffer(b_.buffer(fmt::format("{}_{}_{}", name, column, row), w, bytes, -1, address));
+    };
     Core core{};
     core.a = a_[at(row)], core.b = w_[at(column)], core.c = c_[at(w)], core.column = column, core.row = row;
-    const int d = plan_.shape.d;
-    core.big = buffer_of("big", big_bytes());
-    // Attention's; a tile before it is quantised; LayerNorm's parameters.
-    core.work = buffer_of("work", work_bytes());
-    core.query = buffer_of("query", std::max(kObjectBytes, 4 * d));  // and four int8 rows; an epilogue's own
-    core.query_scales = buffer_of("query_scales", 16 * 32);          // and those of a result of scales
-    core.state = buffer_of("state", 320);
-    core.scales = buffer_of("scales", 256);  // of a tile's rows; the steps of four
-    core.row_max = buffer_of("row_max", 256);
+    // Each of a product's sums in two banks, of which the other's steps need neither: there the next objects arrive.
+    core.big = placed("big", big_bytes(), kBigAt), core.work = placed("work", EncoderPlan::kWorkBytes, kWorkAt);
+    core.query_scales = buffer_of("query_scales", 16 * 32);  // of a tile's rows; those of a result of scales
+    core.scales = buffer_of("scales", 2 * kRelayState);      // of four rows; their largest elements
     Program p;
     p.barrier();
+    skip(p, core.b, parameter(kAlign));
     product(p, core);
     attention(p, core);
     norm(p, core);
@@ -73,46 +71,88 @@ class EncoderPrograms : EncoderArray {
 
   static void skip(Program& p, int fifo, Number trips) { p.loop(trips).acquire(fifo).release(fifo).end(); }
 
+  // Tiles in pairs: a tile of activations serves two of weights, each with its own sums. The last two steps of the
+  // first tile come before those of the second, so that its result can leave before the second one's is there.
+  // Epilogues leave zeros for the next tile.
   void product(Program& p, const Core& k) {
-    p.call(named_["zero_i32_64x64"], {k.big});  // epilogues and attention_end leave zeros for the next tile or head
-    p.loop(parameter(kTiles)).call(named_["zero_row_max_64"], {k.row_max}).loop(parameter(kTilesN));
-    p.loop(parameter(kSteps)).acquire(k.a).acquire(k.b);
-    p.call(named_["matmul_i8_64x64x64"], {object(k.a), object(k.b), k.big}).release(k.a).release(k.b).end();
-    p.acquire(k.a).call(kernel(K::gather_scales), {object(k.a), k.scales}).release(k.a).acquire(k.b).acquire(k.c);
-    const std::vector<Operand> out = {k.big, object(k.b), k.scales, object(k.c), k.row_max, k.query};
-    p.loop(parameter(kPlain)).call(named_["epilogue_bf16_64x64"], out).end();
-    p.loop(parameter(kGelu)).call(named_["epilogue_gelu_bf16_64x64"], out).end();
-    p.loop(parameter(kClear)).call(kernel(K::clear_first), {object(k.c), k.row_max}, {counter(2)}).end();
-    p.loop(parameter(kHead));
-    p.call(kernel(K::product_head), {k.big, object(k.b), k.scales, k.work, object(k.c), k.query}).end();
-    p.release(k.b).release(k.c).end().loop(parameter(kMaxima)).acquire(k.c);
-    p.call(kernel(K::send_maxima), {k.row_max, object(k.c)}).release(k.c).end().end();
+    p.loop(parameter(kProduct)).call(named_["zero_i32_64x64"], {k.big}).call(named_["zero_i32_64x64"], {k.work});
+    p.loop(parameter(kTiles)).call(kernel(K::product_begin), {k.big});
+    p.acquire(k.a).call(kernel(K::gather_scales), {object(k.a), k.query_scales}).release(k.a);
+    if (options_.depth > 1) pairs(p, k);
+    p.loop(parameter(kSingles)).loop(parameter(kSteps)).acquire(k.a);
+    multiply(p, k, 0, k.big);
+    p.release(k.a).end();
+    finish(p, k, k.big);
+    p.end();
+    skip(p, k.b, parameter(kPad));
+    p.loop(parameter(kMaxima)).acquire(k.c);
+    p.call(kernel(K::send_maxima), {k.big, object(k.c)}).release(k.c).end().end().end();
+  }
+  void pairs(Program& p, const Core& k) {
+    p.loop(parameter(kPairs)).loop(parameter(kDeep)).acquire(k.a);
+    multiply(p, k, 0, k.work);
+    multiply(p, k, 0, k.big);
+    p.release(k.a).end().acquire(k.a);
+    multiply(p, k, 0, k.work);
+    p.acquire(k.a, 2);
+    multiply(p, k, 1, k.work);
+    finish(p, k, k.work);
+    multiply(p, k, 0, k.big);
+    p.release(k.a);
+    multiply(p, k, 0, k.big);
+    p.release(k.a);
+    finish(p, k, k.big);
+    p.end();
+  }
+  void multiply(Program& p, const Core& k, int slot, Operand sums) {
+    p.acquire(k.b).call(named_["matmul_i8_64x64x64"], {object(k.a, slot), object(k.b), sums}).release(k.b);
+  }
+  // In a loop of a row of blocks' tiles.
+  void finish(Program& p, const Core& k, Operand sums) {
+    p.acquire(k.b).acquire(k.c);
+    p.call(kernel(K::product_end), {sums, object(k.b), k.query_scales, k.big, object(k.c)}, {parameter(kEpilogue)});
+    p.loop(parameter(kClear)).call(kernel(K::clear_first), {object(k.c), k.big}, {counter(2)}).end();
+    p.release(k.b).release(k.c);
   }
 
   // Down the column come the scales of all rows' queries, their tiles and the scales of keys; along the row a tile of
-  // keys and one of values, in halves. Values pass through two objects while the core is at the keys: their first half
-  // then waits in the object that the result will leave in, and the next keys come while the second is at work.
+  // keys and one of values, in halves: the second comes where the keys were while the first is at work, and the next
+  // keys where the first was.
   void attention(Program& p, const Core& k) {
-    p.loop(parameter(kAttend)).acquire(k.b);
-    p.call(kernel(K::copy_scales), {object(k.b), k.query_scales}, {literal(k.row)}).release(k.b);
-    skip(p, k.b, literal(k.row));
-    p.acquire(k.b).call(kernel(K::keep_object), {object(k.b), k.query}, {literal(0), literal(0)}).release(k.b);
-    skip(p, k.b, literal(rows_ - 1 - k.row));
-    p.call(kernel(K::attention_begin), {k.big}).acquire(k.c);
-    const Number index = counter(), group = counter(1), together = parameter(kTogether);
-    const Number positions = literal(plan_.shape.n_ctx);
-    p.loop(parameter(kKeyGroups)).acquire(k.b).loop(together).acquire(k.a);
-    p.call(kernel(K::attention_scores), {k.query, k.query_scales, object(k.a), object(k.b), k.big, k.work},
-           {literal(k.row), index, group, together, positions});
-    p.release(k.a).call(kernel(K::attention_weights), {k.big, k.work}, {index, group, together, positions});
-    p.acquire(k.a)
-        .call(kernel(K::keep_object), {object(k.a), object(k.c)}, {literal(0), literal(0)})
-        .release(k.a)
-        .acquire(k.a);
-    p.call(named_["attention_values_64x64"], {k.work, object(k.c), object(k.a), k.big}).release(k.a).end();
-    p.release(k.b).end();
-    p.call(named_["zero_row_max_64"], {k.row_max});
-    p.call(named_["attention_end_64x64"], {k.big, k.work, object(k.c), k.row_max}).release(k.c).end();
+    auto scales = [&] {
+      p.acquire(k.b).call(kernel(K::copy_scales), {object(k.b), k.query_scales}, {literal(k.row)}).release(k.b);
+    };
+    auto query = [&](int row) {
+      p.acquire(k.b);
+      if (row == k.row) p.call(kernel(K::keep_query), {object(k.b), k.big});
+      p.release(k.b);
+    };
+    p.loop(parameter(kAttend)).call(named_["zero_i32_64x64"], {k.work});
+    auto step = [&](Number tile, Number group, bool last) {
+      const Number together = parameter(kTogether), positions = literal(plan_.shape.n_ctx);
+      p.acquire(k.a).call(kernel(K::attention_scores), {object(k.a), object(k.b), k.big},
+                          {literal(k.row), tile, group, together, positions});
+      p.release(k.a);
+      if (last) p.release(k.b);
+      p.call(kernel(K::attention_weights), {k.big}, {tile, group, together, positions});
+      p.loop(2).acquire(k.a).call(named_["attention_values_64x32"], {k.big, object(k.a), k.work}, {counter()});
+      p.release(k.a).end();
+    };
+    scales();
+    query(0);
+    p.loop(parameter(kHeads));
+    for (int row = 1; row < rows_ - 1; ++row) query(row);
+    p.call(kernel(K::attention_begin), {k.query_scales, k.big});
+    if (rows_ > 1) query(rows_ - 1);
+    p.loop(parameter(kKeyGroups)).acquire(k.b).loop(parameter(kLeading));
+    step(counter(), counter(1), false);
+    p.end();
+    step(parameter(kLeading), counter(), true);
+    p.end();
+    // Of the next head, whose other queries come while this one ends.
+    scales();
+    query(0);
+    p.acquire(k.c).call(kernel(K::attention_end), {k.work, k.big, object(k.c)}).release(k.c).end().end();
   }
 
   // What comes along a row or down a column serves all its cores at once: an object has a part for each. So none waits
@@ -144,8 +184,8 @@ class EncoderPrograms : EncoderArray {
       norm_at_once(p, k);
     }
     if (alone) p.acquire(k.c);
-    p.call(kernel(K::keep_quantised), {k.query, k.scales, alone ? object(k.c) : k.big, k.query_scales},
-           {literal(alone ? 0 : kept), counter(), counter(1), literal(together), width});
+    p.call(kernel(K::keep_quantised), {k.work, k.scales, alone ? object(k.c) : k.big, k.query_scales},
+           {literal(alone ? 0 : kept), counter(), counter(1), literal(together), width, behind_parameters()});
     if (alone) p.release(k.c);
     p.end();
     if (!alone) p.acquire(k.c).call(kernel(K::send_kept), {k.big, object(k.c)}, {literal(kept)}).release(k.c);
@@ -161,11 +201,8 @@ class EncoderPrograms : EncoderArray {
     const int bytes = early_in_big() ? behind_rows() : (2 * plan_.shape.d + 16) * 4;
     return up(bytes, 2 * kPieceFloats) / (2 * kPieceFloats);
   }
-  int work_bytes() const {
-    const int parameters = (2 * plan_.shape.d + 16) * 4;
-    const int early = early_in_big() ? 0 : early_behind() * 2 * kPieceFloats + early_bytes();
-    return std::max({kAttentionWork * 2, parameters, early});
-  }
+  // Of work's bytes those of four int8 rows, the last.
+  Number behind_parameters() const { return literal(EncoderPlan::kWorkBytes - 4 * plan_.shape.d); }
   Operand early_place(const Core& k) const { return early_in_big() ? k.big : k.work; }
   void keep_early(Program& p, const Core& k, Number index, Number group) {
     p.acquire(k.a);
@@ -188,7 +225,8 @@ class EncoderPrograms : EncoderArray {
              {row, group, together, literal(plan_.row_pieces() * kPieceFloats), width});
     };
     auto norm = [&](Number row, Number group) {
-      p.call(kernel(K::layer_norm_row), {k.big, k.work, k.query, k.scales}, {row, group, together, width});
+      p.call(kernel(K::layer_norm_row), {k.big, k.work, k.work, k.scales},
+             {row, group, together, width, behind_parameters()});
     };
     auto early = [&](Number row, Number group) {
       if (early_objects() > 0) keep_early(p, k, row, group);
@@ -232,8 +270,8 @@ class EncoderPrograms : EncoderArray {
       send(literal(o));
       p.end();
     }
-    p.loop(4).call(kernel(K::layer_norm_row), {k.big, k.work, k.query, k.scales},
-                   {counter(), literal(0), literal(4), width});
+    p.loop(4).call(kernel(K::layer_norm_row), {k.big, k.work, k.work, k.scales},
+                   {counter(), literal(0), literal(4), width, behind_parameters()});
     p.end().loop(parameter(kAfter)).loop(plan_.x_results());
     send(counter());
     p.end().end();
@@ -261,7 +299,7 @@ class EncoderPrograms : EncoderArray {
     p.call(kernel(K::join_maxima), {object(k.a), k.big}, {counter(), counter(1), parameter(kSets)});
     p.release(k.a).end().end().loop(parameter(kQuantise)).loop(parameter(kSlots));
     auto keep = [&](int fifo, Number index, Number first, int part, int tiles) {
-      p.acquire(fifo).call(kernel(K::keep_pieces), {object(fifo), k.big, k.state},
+      p.acquire(fifo).call(kernel(K::keep_pieces), {object(fifo), k.big, k.scales},
                            {index, first, literal(part), literal(tiles), width});
       p.release(fifo);
     };
@@ -271,16 +309,16 @@ class EncoderPrograms : EncoderArray {
     p.end().loop(parameter(kMoreAlong));
     keep(k.a, counter(), parameter(kFirstMore), k.column, along_);
     p.end().loop(parameter(kPassing));
-    p.call(kernel(K::recall_maxima), {k.big, k.state}, {counter(2), literal(k.column), literal(columns_)});
-    p.call(kernel(K::find_steps), {k.state, k.scales}).end();
-    p.call(kernel(K::keep_scales), {k.state, k.query_scales}, {counter(), counter(1), parameter(kSlots)});
+    p.call(kernel(K::recall_maxima), {k.big, k.scales}, {counter(2), literal(k.column), literal(columns_)});
+    p.call(kernel(K::find_steps), {k.scales, k.work}).end();
+    p.call(kernel(K::keep_scales), {k.scales, k.query_scales}, {counter(), counter(1), parameter(kSlots)});
     // Several groups gather behind the kept ones, which are a result's size at most, until they fill a result.
     constexpr int kGathered = kResultBytes / kPieceFloats;
     p.loop(parameter(kGather))
-        .call(kernel(K::quantise_kept), {k.big, k.state, k.big},
+        .call(kernel(K::quantise_kept), {k.big, k.scales, k.big},
               {literal(0), counter(1), parameter(kApart), literal(kGathered), width});
     p.end().loop(parameter(kAlone)).acquire(k.c);
-    p.call(kernel(K::quantise_kept), {k.big, k.state, object(k.c)},
+    p.call(kernel(K::quantise_kept), {k.big, k.scales, object(k.c)},
            {counter(), literal(0), literal(0), literal(0), width});
     p.release(k.c).end().loop(parameter(kFull)).acquire(k.c).loop(2);
     half(p, k, counter(2));
@@ -295,7 +333,7 @@ class EncoderPrograms : EncoderArray {
   void half(Program& p, const Core& k, Number which) {
     auto some = [&](int fifo, int tiles, int first, int part) {
       p.loop(together_ / tiles).acquire(fifo);
-      p.call(kernel(K::quantise_pieces), {object(fifo), k.scales, object(k.c)},
+      p.call(kernel(K::quantise_pieces), {object(fifo), k.work, object(k.c)},
              {counter(), counter(1), literal(together_), which, literal(first), literal(part), literal(tiles)});
       p.release(fifo).end();
     };

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/gemm_i8/aie2.h"
 #include "npu/designs/encoder_tasks.h"
 
 namespace shorthand::npu {
@@ -29,6 +30,10 @@ class EncoderSequence : EncoderTasks {
     const std::vector<Operation> list = operations();
     const int end = options_.count < 0 ? static_cast<int>(list.size()) : options_.first + options_.count;
     for (int i = options_.first; i < end; ++i) list[at(i)].run();
+    if (odd_down()) {  // the next launch begins with the first of the cores' objects
+      begin({{kAlign, 1}});
+      align();
+    }
     finish_tasks();
     restore_parameters();
   }
@@ -55,29 +60,30 @@ class EncoderSequence : EncoderTasks {
         run_quantise(p.frames + int64_t{tap} * p.blocks * p.frames_slots * kResultWords, p.frames_slots, p.conv1.k);
       });
       product("first convolution", p.conv1, d, [this, &p, tap] {
-        run_product(p.conv1, kGelu, p.convolved, p.convolved_slots, tap * p.d_tiles(), 1, tap == 0,
+        run_product(p.conv1, kProductGelu, p.convolved, p.convolved_slots, tap * p.d_tiles(), 1, tap == 0,
                     {p.conv2.k, tap, 3});
       });
     }
     rows("quantise convolved", [this, &p] { run_quantise(p.convolved, p.convolved_slots, p.conv2.k, 3); });
-    product("second convolution", p.conv2, d, [this, &p] { run_product(p.conv2, kGelu, p.result, p.result_slots, 0); });
+    product("second convolution", p.conv2, d,
+            [this, &p] { run_product(p.conv2, kProductGelu, p.result, p.result_slots, 0); });
     for (const EncoderPlan::Layer& l : p.layers) {
       rows("attention's norm", [this, &l] { run_norm(l.attention_norm, false); });
-      product("values", l.value, d, [this, &p, &l] { run_product(l.value, kPlain, p.qkv, p.qkv_slots, 1, 2); });
+      product("values", l.value, d, [this, &p, &l] { run_product(l.value, kProductPlain, p.qkv, p.qkv_slots, 1, 2); });
       product("keys and queries", l.key_query, 2 * d,
-              [this, &p, &l] { run_product(l.key_query, kHead, p.qkv, p.qkv_slots, 0, 2); });
+              [this, &p, &l] { run_product(l.key_query, kProductHead, p.qkv, p.qkv_slots, 0, 2); });
       list.push_back(
           {{"attention", int64_t{p.shape.heads} * p.key_blocks, int64_t{p.head_groups} * (p.blocks / columns_)},
            [this] { run_attention(); }});
       rows("quantise attended", [this, &p, d] { run_quantise(p.attended, p.attended_slots, d); });
-      product("output", l.out, d, [this, &p, &l] { run_product(l.out, kPlain, p.result, p.result_slots, 0); });
+      product("output", l.out, d, [this, &p, &l] { run_product(l.out, kProductPlain, p.result, p.result_slots, 0); });
       rows("feed-forward's norm", [this, &l] { run_norm(l.mlp_norm, false); });
       product("first product", l.mlp1, 4 * d, [this, &p, &l, d] {
-        run_product(l.mlp1, kGelu, p.hidden, p.hidden_slots, 0, 1, false, {4 * d, 0, 1});
+        run_product(l.mlp1, kProductGelu, p.hidden, p.hidden_slots, 0, 1, false, {4 * d, 0, 1});
       });
       rows("quantise hidden", [this, &p, d] { run_quantise(p.hidden, p.hidden_slots, 4 * d, 1); });
       product("second product", l.mlp2, d,
-              [this, &p, &l] { run_product(l.mlp2, kPlain, p.result, p.result_slots, 0); });
+              [this, &p, &l] { run_product(l.mlp2, kProductPlain, p.result, p.result_slots, 0); });
     }
     rows("last norm", [this, &p] { run_norm(p.final_norm, true); });
     return list;
@@ -87,36 +93,46 @@ class EncoderSequence : EncoderTasks {
   // int8 rows of width l.k, quantised -> tiles of 64 x 64 in `to`: in slot `first` of `slots`, and every `apart`-th on.
   void run_product(const Linear& l, int epilogue, int64_t to, int slots, int first, int apart = 1, bool clear = false,
                    Quantised next = {}) {
-    const int m = options_.tile ? 1 : plan_.blocks / rows_, n = options_.tile ? 1 : l.n_tiles / columns_;
-    const int objects = l.k_tiles() + 1;
-    const int64_t panel = int64_t{objects} * kTileWords, block = int64_t{plan_.quantised_slots(l.k)} * kTileWords;
+    const int m = options_.tile ? 1 : plan_.blocks / rows_, n = options_.tile ? 1 : l.tiles(), k = l.k_tiles();
+    // Two tiles at a time, where both ends of what comes along the row can be held.
+    const int pairs = options_.tile || options_.depth == 1 ? 0 : l.pairs(), passes = n - pairs;
+    const int64_t block = int64_t{plan_.quantised_slots(l.k)} * kTileWords;
     const bool maxima = plan_.known(next.width);
-    begin({{kTiles, m},
-           {kSteps, l.k_tiles()},
-           {kPlain, epilogue == kPlain},
-           {kGelu, epilogue == kGelu},
-           {kHead, epilogue == kHead},
+    const bool odd = odd_down();
+    begin({{kProduct, 1},
+           {kAlign, odd},
+           {kTiles, m},
+           {kPairs, pairs},
+           {kDeep, k - 2},
+           {kSingles, n - 2 * pairs},
+           {kSteps, k},
+           {kPad, pairs > 0 ? l.pad() : 0},
+           {kEpilogue, epilogue},
            {kClear, clear},
-           {kMaxima, maxima},
-           {kTilesN, n}});
-    for (int c = 0; c < columns_; ++c) {
-      task(w_in_[at(c)], weights_, l.at + c * panel, {{m, 0}, {n, columns_ * panel}, {2 * objects, 512}, {512, 1}});
-    }
+           {kMaxima, maxima}});
+    if (odd) align();
+    const bool whole = !options_.tile && pairs == l.pairs();
+    for (int c = 0; whole && c < columns_; ++c)
+      task(w_in_[at(c)], weights_, l.column_at(c), {{m, 0}, {l.objects(), kTileWords}, {2, 512}, {512, 1}});
+    // The rows' scales, then for every pass their tiles.
     auto send = [&](int i) {
-      for (int f = 0; share_ == 1 && f < feeders_; ++f) {
-        task(a_in_[at(f)], state_, plan_.quantised + (int64_t{i} * rows_ + f) * block,
-             {{n, 0}, {2 * objects, 512}, {512, 1}});
+      for (int f = 0; f < feeders_; ++f) {
+        const int64_t word = plan_.quantised + (int64_t{i} * rows_ + f * share_) * block;
+        tasks(a_in_[at(f)], state_, word + int64_t{k} * kTileWords, {{share_, block}, {2, 512}, {512, 1}});
+        if (share_ == 1) task(a_in_[at(f)], state_, word, {{passes, 0}, {2 * k, 512}, {512, 1}});
       }
-      for (int j = 0; share_ > 1 && j < n; ++j) {
-        for (int f = 0; f < feeders_; ++f) {
+      for (int j = 0; j < passes; ++j) {
+        if (!whole) send_weights(l, j);
+        for (int f = 0; share_ > 1 && f < feeders_; ++f) {
           task(a_in_[at(f)], state_, plan_.quantised + (int64_t{i} * rows_ + f * share_) * block,
-               {{objects, kTileWords}, {share_, block}, {2, 512}, {512, 1}});
+               {{k, kTileWords}, {share_, block}, {2, 512}, {512, 1}});
         }
       }
     };
     for (int i = 0; i < m; ++i) {
       ready(plan_.quantised, i, i + 1);
-      if (share_ == 1) send(i);
+      const bool first_in = share_ == 1 && whole;  // else in tasks so many that results must leave meanwhile
+      if (first_in) send(i);
       all_read();
       for (int c = 0; c < columns_; ++c) {
         take(
@@ -128,42 +144,90 @@ class EncoderSequence : EncoderTasks {
                {{rows_, kResultWords}, {4, 512}, {512, 1}}, 0, {plan_.maxima, i, i + 1});
         }
       }
-      if (share_ > 1) send(i);  // in tasks so many that results must leave meanwhile
+      if (!first_in) send(i);
     }
   }
 
+  // Whether an odd number of objects went down the columns; and one more, of any bytes.
+  bool odd_down() const { return sent_.contains(w_in_[0]) && sent_.at(w_in_[0]) / kTileWords % 2 != 0; }
+  void align() {
+    for (int c = 0; c < columns_; ++c) task(w_in_[at(c)], weights_, 0, {{2, 512}, {512, 1}});
+  }
+
+  // The weights of one tile of each column, of which pairs may lie there.
+  void send_weights(const Linear& l, int tile) {
+    const int deep = l.pairs() > 0 ? l.k_tiles() - 2 : 0;
+    auto send = [&](int c, int first, int count) {
+      const int64_t word = l.object_at(c, tile, first);
+      if (count > 0)
+        tasks(w_in_[at(c)], weights_, word, {{count, l.object_at(c, tile, first + 1) - word}, {2, 512}, {512, 1}});
+    };
+    for (int c = 0; c < columns_; ++c) send(c, 0, deep);
+    for (int c = 0; c < columns_; ++c) send(c, deep, l.k_tiles() + 1 - deep);
+  }
+
   // Slots of qkv: each head's keys and values side by side, then its queries in every other one. Keys and queries are
-  // 64 scales, and int8 in the slot's second half, so that a head's keys and values are one run.
+  // 64 scales, as floats and as factors, and int8 in the slot's second half, so that a head's keys and values are one
+  // run.
   void run_attention() {
     const int t = plan_.d_tiles(), queries = options_.tile ? 1 : plan_.blocks / columns_;
     const int groups = options_.tile ? 1 : plan_.head_groups, together = plan_.keys_together();
     const int64_t block = int64_t{plan_.qkv_slots} * kResultWords, head = 2 * kResultWords;
-    begin({{kAttend, groups * queries}, {kKeyGroups, plan_.key_blocks / together}, {kTogether, together}});
-    ready(plan_.qkv, 0, plan_.blocks / rows_);
+    begin({{kAttend, 1},
+           {kHeads, groups * queries},
+           {kKeyGroups, plan_.key_blocks / together},
+           {kTogether, together},
+           {kLeading, together - 1}});
+    auto asked = [&](int h, int q, int c) {
+      return plan_.qkv + (h * rows_ + t) * head + (int64_t{q} * columns_ + c) * block;
+    };
+    // Of the scales' tiles the first is read; the others fill the object.
+    auto send_queries = [&](int h, int q, int rows) {
+      for (int c = 0; c < columns_; ++c) {
+        task(w_in_[at(c)], state_, asked(h, q, c), {{kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
+        tasks(w_in_[at(c)], state_, asked(h, q, c) + kTileWords, {{rows, head}, {2, 512}, {512, 1}});
+      }
+    };
+    // Factors, keys and values of some groups of tiles of keys.
+    auto send_keys = [&](int h, int first, int n) {
+      const int64_t keys = plan_.qkv + h * rows_ * head + int64_t{first} * together * block;
+      for (int c = 0; n > 0 && c < columns_; ++c) {
+        tasks(w_in_[at(c)], state_, keys + kHeadFactors / 2,
+              {{n, together * block}, {kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
+      }
+      for (int f = 0; n > 0 && share_ == 1 && f < feeders_; ++f)
+        task(a_in_[at(f)], state_, keys + f * head + kTileWords, {{n * together, block}, {6, 512}, {512, 1}});
+      for (int i = 0; share_ > 1 && i < n * together; ++i) {
+        for (int f = 0; f < feeders_; ++f) {
+          task(a_in_[at(f)], state_, keys + f * share_ * head + i * block + kTileWords,
+               {{3, kTileWords}, {share_, head}, {2, 512}, {512, 1}});
+        }
+      }
+    };
+    // The first head begins with the keys that are there before the last row of blocks is.
+    const int rows_of_blocks = plan_.blocks / rows_, all = plan_.key_blocks / together;
+    const int there = share_ == 1 && (columns_ - 1) / rows_ < rows_of_blocks - 1
+                          ? std::min((rows_of_blocks - 1) * rows_ / together, all)
+                          : 0;
+    ready(plan_.qkv, 0, there > 0 ? rows_of_blocks - 1 : rows_of_blocks);
+    send_queries(0, 0, rows_);
     for (int h = 0; h < groups; ++h) {
-      const int64_t keys = plan_.qkv + h * rows_ * head;
       for (int q = 0; q < queries; ++q) {
+        const int sent = h == 0 && q == 0 ? there : 0;
+        if (sent > 0) {
+          send_keys(h, 0, sent);
+          ready(plan_.qkv, 0, rows_of_blocks);
+        }
         all_read();
         for (int c = 0; c < columns_; ++c) {
-          const int64_t asked = keys + t * head + (q * columns_ + c) * block;
           const int m = (q * columns_ + c) / rows_;
           take(c, plan_.attended + ((int64_t{q} * columns_ + c) * plan_.attended_slots + h * rows_) * kResultWords,
                {{rows_, kResultWords}, {4, 512}, {512, 1}}, 0, {plan_.attended, m, m + 1});
-          // Of the scales' tiles the first is read; the others fill the object.
-          task(w_in_[at(c)], state_, asked, {{kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
-          task(w_in_[at(c)], state_, asked + kTileWords, {{rows_, head}, {2, 512}, {512, 1}});
-          task(w_in_[at(c)], state_, keys,
-               {{plan_.key_blocks / together, together * block}, {kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
         }
-        for (int f = 0; share_ == 1 && f < feeders_; ++f) {
-          task(a_in_[at(f)], state_, keys + f * head + kTileWords, {{plan_.key_blocks, block}, {6, 512}, {512, 1}});
-        }
-        for (int i = 0; share_ > 1 && i < plan_.key_blocks; ++i) {
-          for (int f = 0; f < feeders_; ++f) {
-            task(a_in_[at(f)], state_, keys + f * share_ * head + i * block + kTileWords,
-                 {{3, kTileWords}, {share_, head}, {2, 512}, {512, 1}});
-          }
-        }
+        send_keys(h, sent, all - sent);
+        // The next head's scales and first queries come before this one ends: after the last, its own again.
+        const bool of_group = q + 1 < queries, last = !of_group && h + 1 == groups;
+        send_queries(of_group || last ? h : h + 1, of_group ? q + 1 : last ? q : 0, last ? 1 : rows_);
       }
     }
   }

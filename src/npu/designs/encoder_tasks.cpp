@@ -23,6 +23,9 @@ void EncoderTasks::task(int fifo, int host, int64_t word, Pattern pattern, Made 
     b_.await(mine.front());
     mine.pop_front();
   }
+  int64_t words = 1;
+  for (const Dim& d : pattern) words *= d.size;
+  sent_[fifo] += words;
   mine.push_back(b_.fill(fifo, host, std::move(pattern), word));
   if (made.array >= 0) made_[made.array].push_back({made.first, made.end, fifo, mine.back()});
   if (made.array >= 0) first_out_.try_emplace(fifo, mine.back());

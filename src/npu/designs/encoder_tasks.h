@@ -49,6 +49,7 @@ class EncoderTasks : protected EncoderArray {
 
   int weights_ = -1, state_ = -1;                 // host buffers
   std::map<int64_t, std::vector<Written>> made_;  // by array
+  std::map<int, int64_t> sent_;                   // words, by FIFO
 
  private:
   void await_until(int fifo, int task);

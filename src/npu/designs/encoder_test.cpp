@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 
 #include "npu/check.h"
 #include "support/arrays.h"
@@ -253,6 +254,28 @@ TEST(Encoder, LaunchesAndBuffersChangeNoBit) {
     SimOptions timing;
     timing.timing_only = true;
     EXPECT_EQ(run_encoder(encoder, {}, timing, launches)->report.cycles, got->report.cycles);
+  }
+}
+
+// Products take turns between banks with the objects that come down the columns: each begins with the first of the two,
+// and so does the next launch.
+TEST(Encoder, ObjectsDownTheColumnsAreAnEvenNumber) {
+  const EncoderShape s{.n_mels = 80, .n_ctx = 150, .d = 320, .heads = 5, .layers = 1};
+  for (const char* name : {"npu1", "npu1_2col", "npu2"}) {
+    const Device device = *find_device(name);
+    const int all = static_cast<int>(encoder_operations(device, s)->size());
+    for (int first = 0; first < all; ++first) {
+      const Design design = *encoder_design(device, s, {.first = first});
+      std::map<int, int64_t> words;
+      for (const Action& a : design.sequence) {
+        if (a.op != Action::Op::start || !design.fifos[at(a.fifo)].name.starts_with("b_in")) continue;
+        int64_t n = 1;
+        for (const Dim& d : a.pattern) n *= d.size;
+        words[a.fifo] += n;
+      }
+      EXPECT_EQ(words.size(), at(device.columns));
+      for (const auto& [fifo, n] : words) EXPECT_EQ(n % (2 * 1024), 0) << name << ": " << first;
+    }
   }
 }
 

@@ -81,6 +81,17 @@ inline void pack_columns(std::span<const float> scales, std::span<const float> b
   }
 }
 
+// Scales of at most 64 keys as attention reads them: factors under the exponent of the largest, which follows.
+inline void pack_key_scales(std::span<const float> scales, int16_t* out) {
+  float most = 0;
+  for (float x : scales) most = std::max(most, x);
+  const int exponent = most > 0 ? std::ilogb(most) + 1 : -126;  // most 2^-exponent is below 1
+  for (size_t i = 0; i < scales.size(); ++i)
+    out[i] = static_cast<int16_t>(std::min(std::nearbyint(std::ldexp(scales[i], 15 - exponent)), 32767.0f));
+  const int32_t field = exponent + 126;
+  std::memcpy(out + 64, &field, sizeof field);
+}
+
 // What layer_norm_i8 reads: gamma in parts, beta, and the reciprocal of the width in a vector.
 constexpr size_t layer_norm_floats(int width) { return 2 * static_cast<size_t>(width) + 16; }
 inline void pack_layer_norm(std::span<const float> gamma, std::span<const float> beta, float* out) {

@@ -51,7 +51,14 @@ int64_t weights(Generation g, Numbers n) {
   const int32_t valid = std::clamp(n[3] - 64 * (n[1] * n[2] + n[0]), 1, 64);
   return cycles_of("attention_weights_64x64", g, {&valid, 1});
 }
-int64_t head(Generation g, Numbers) { return cycles_of("epilogue_head_i8_64x64", g); }
+int64_t attention_over(Generation g, Numbers) { return cycles_of("attention_end_64x64", g); }
+int64_t product_first(Generation g, Numbers) { return cycles_of("zero_row_max_64", g); }
+int64_t product_over(Generation g, Numbers n) {
+  constexpr std::string_view kEpilogues[] = {"epilogue_bf16_64x64", "epilogue_gelu_bf16_64x64",
+                                             "epilogue_head_i8_64x64"};
+  constexpr int64_t kBranches = 2 * 6;
+  return kBranches + cycles_of(kEpilogues[std::clamp(n[0], 0, 2)], g);
+}
 
 // Four rows' eight floats lie apart: a store each.
 int64_t to_rows(Generation g, Numbers n) {
@@ -121,12 +128,14 @@ constexpr std::string_view kObject = "relay.o";
 constexpr KernelType kKernels[] = {
     {"gather_scales", kObject, Bind<gather_scales>::run, gather, 1024},
     {"copy_scales", kObject, Bind<copy_scales>::run, copying<256>, 1024},
-    {"keep_object", kObject, Bind<keep_object>::run, copying<kRelayObject>, 1024},
-    {"attention_begin", kObject, Bind<attention_begin>::run, begin, 1024},
+    {"keep_query", kObject, Bind<keep_query>::run, copying<kRelayObject>, 1024},
+    {"attention_begin", kObject, Bind<attention_begin>::run, begin, 2048},
     {"attention_scores", kObject, Bind<attention_scores>::run, scores, 3328},
     {"attention_weights", kObject, Bind<attention_weights>::run, weights, 3328},
+    {"attention_end", kObject, Bind<attention_end>::run, attention_over, 2048},
+    {"product_begin", kObject, Bind<product_begin>::run, product_first, 1024},
+    {"product_end", kObject, Bind<product_end>::run, product_over, 3360},
     {"clear_first", kObject, Bind<clear_first>::run, clear, 1024},
-    {"product_head", kObject, Bind<product_head>::run, head, 3328},
     {"keep_part", kObject, Bind<keep_part>::run, one_part, 1024},
     {"rows_of", kObject, Bind<rows_of>::run, to_rows, 1024},
     {"add_rows", kObject, Bind<add_rows>::run, add, 1024},

@@ -5,6 +5,7 @@
 #include <aie_api/aie.hpp>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "kernels/attention/aie2.h"
@@ -35,22 +36,13 @@ Buffer<int8_t> strange_bytes(int n) { return Buffer<int8_t>(at(n), 85); }
 
 constexpr int kWidths[] = {64, 128, 448, 512, 576, 1280};
 
-TEST(RelayAie, CopiesWhereTheNextKernelReads) {
+TEST(RelayAie, KeepsAQueryAtTheEnd) {
   Random random(1);
-  Buffer<int8_t> object(random.integers<int8_t>(kRelayObject)), tile = strange_bytes(kRelayObject);
-  Buffer<int8_t> result = strange_bytes(kRelayResult), rows = strange_bytes(5 * kRelayObject);
-  call("keep_object", {object.bytes(), tile.bytes()}, {0, 0});
-  EXPECT_EQ(tile.values(), object.values());
-  call("keep_object", {object.bytes(), result.bytes()}, {0, 1});
-  call("keep_object", {object.bytes(), rows.bytes()}, {1, 2});
-  for (int i = 0; i < 5 * kRelayObject; ++i) {
-    const int8_t first = object[at(i % kRelayObject)];
-    if (i < kRelayResult) {
-      EXPECT_EQ(result[at(i)], i < kRelayObject ? 85 : first) << i;
-    }
-    EXPECT_EQ(rows[at(i)], i / kRelayObject == 3 ? first : 85) << i;
-  }
-  EXPECT_TRUE(tile.untouched() && result.untouched() && rows.untouched());
+  Buffer<int8_t> object(random.integers<int8_t>(kRelayObject)), big = strange_bytes(kRelayBig);
+  call("keep_query", {object.bytes(), big.bytes()});
+  for (int i = 0; i < kRelayBig; ++i)
+    ASSERT_EQ(big[at(i)], i < kRelayBig - kRelayObject ? 85 : object[at(i - kRelayBig + kRelayObject)]) << i;
+  EXPECT_TRUE(big.untouched());
 }
 
 TEST(RelayAie, FindsScalesTogetherAndInPieces) {
@@ -68,22 +60,42 @@ TEST(RelayAie, FindsScalesTogetherAndInPieces) {
   }
 }
 
+// What products keep behind their sums: of an epilogue, and the rows' maxima.
+constexpr int kBigInts = kRelayBig / 4, kMaximaAt = 64 * 64 + kEpilogueRows / 2;
+struct Big : Buffer<int32_t> {
+  explicit Big(const std::vector<int32_t>& sums, const std::vector<float>& maxima)
+      : Buffer<int32_t>(at(kBigInts), 0x55555555) {
+    std::copy(sums.begin(), sums.end(), data());
+    std::copy(maxima.begin(), maxima.end(), this->maxima());
+  }
+  float* maxima() { return reinterpret_cast<float*>(data() + kMaximaAt); }
+  // But for what the epilogue keeps.
+  bool kept() {
+    return untouched() &&
+           std::count(data() + kMaximaAt + 64, data() + kBigInts, 0x55555555) == kBigInts - kMaximaAt - 64;
+  }
+};
+
 TEST(RelayAie, ClearsTheFirstRowOfTheFirstTiles) {
   Random random(3);
   const std::vector<bfloat16> values = halves(random, 64 * 64);
   const std::vector<float> maxima = random.floats(64);
+  const std::vector<int32_t> sums = random.integers<int32_t>(64 * 64, -9, 9);
   for (int index : {0, 1, 5}) {
     Buffer<bfloat16> tile(values);
-    Buffer<float> row_max(maxima);
-    call("clear_first", {tile.bytes(), row_max.bytes()}, {index});
+    Big big(sums, maxima);
+    call("clear_first", {tile.bytes(), big.bytes()}, {index});
     for (int r = 0; r < 64; ++r) {
       for (int c = 0; c < 64; ++c) {
         const size_t i = block_offset(r, c, 64, 4, 8);
         ASSERT_EQ(tile[i].bits, r == 0 && index == 0 ? 0 : values[i].bits) << index << ": " << r << ", " << c;
       }
-      EXPECT_EQ(row_max[at(r)], r == 0 && index == 0 ? 0.0f : maxima[at(r)]) << index << ": " << r;
+      EXPECT_EQ(big.maxima()[r], r == 0 && index == 0 ? 0.0f : maxima[at(r)]) << index << ": " << r;
     }
-    EXPECT_TRUE(tile.untouched() && row_max.untouched());
+    EXPECT_TRUE(tile.untouched() && big.kept() && std::equal(sums.begin(), sums.end(), big.data()));
+    call("product_begin", {big.bytes()});
+    EXPECT_EQ(std::count(big.maxima(), big.maxima() + 64, 0.0f), 64);
+    EXPECT_TRUE(big.kept() && std::equal(sums.begin(), sums.end(), big.data()));
   }
 }
 
@@ -217,14 +229,16 @@ TEST(RelayAie, QuantisedRowsGatherAsPiecesAndTheirScalesApart) {
     for (int together : {1, 2, 4}) {
       const int first = 256, index = together - 1, batch = 3;
       if (4 * width > kRelayResult / together) continue;
-      Buffer<int8_t> q(random.integers<int8_t>(at(4 * width))), out = strange_bytes(first + kRelayResult);
+      const int behind = 64 * index;
+      Buffer<int8_t> q(random.integers<int8_t>(at(behind + 4 * width))), out = strange_bytes(first + kRelayResult);
       Buffer<float> scales(random.floats(64)), kept = strange_floats(64);
       call("keep_quantised", {q.bytes(), scales.bytes(), out.bytes(), kept.bytes()},
-           {first, index, batch, together, width});
+           {first, index, batch, together, width, behind});
       std::vector<int8_t> want(at(first + kRelayResult), 85);
       const int begin = first + index * kRelayResult / together;
       for (int r = 0; r < 4; ++r) {
-        for (int c = 0; c < width; ++c) want[at(begin) + block_offset(r, c, width, 4, 8)] = q[at(r * width + c)];
+        for (int c = 0; c < width; ++c)
+          want[at(begin) + block_offset(r, c, width, 4, 8)] = q[at(behind + r * width + c)];
       }
       EXPECT_EQ(out.values(), want) << width << ", " << together;
       for (int i = 0; i < 64; ++i) {
@@ -262,13 +276,14 @@ TEST(RelayAie, RowsAreNormalisedOneByOne) {
     call("layer_norm_i8", {all.bytes(), parameters.bytes(), q.bytes(), scales.bytes()}, {4, width});
     for (int row : {0, 1, 2, 3}) {
       Buffer<float> one(x), scale = strange_floats(64);
-      Buffer<int8_t> steps = strange_bytes(4 * width);
+      const int behind = 32 * row;
+      Buffer<int8_t> steps = strange_bytes(behind + 4 * width);
       call("layer_norm_row", {one.bytes(), parameters.bytes(), steps.bytes(), scale.bytes()},
-           {row % 2, row / 2, 2, width});
+           {row % 2, row / 2, 2, width, behind});
       for (int i = 0; i < 4 * width; ++i) {
         const bool own = i / width == row;
         ASSERT_EQ(one[at(i)], own ? all[at(i)] : x[at(i)]) << row << ": " << i;
-        ASSERT_EQ(steps[at(i)], own ? q[at(i)] : 85) << row << ": " << i;
+        ASSERT_EQ(steps[at(behind + i)], own ? q[at(i)] : 85) << row << ": " << i;
       }
       for (int r = 0; r < 4; ++r) EXPECT_EQ(scale[at(r)], r == row ? scales[at(r)] : -7777.0f);
       EXPECT_TRUE(one.untouched() && steps.untouched());
@@ -399,9 +414,10 @@ TEST(RelayAie, MaximaOfTilesAreThoseOfTheirRows) {
       for (int index = 0; index < (sets + 15) / 16; ++index) {
         Buffer<float> object(at(kRelayObject / 4), 1e9f);
         for (int s = 0; s < std::min(16, sets - 16 * index); ++s) {
-          Buffer<float> row_max(random.floats(64)), out = strange_floats(kRelayResult / 4);
-          for (int r = 0; r < 64; ++r) row_max[at(r)] = std::fabs(row_max[at(r)]);
-          call("send_maxima", {row_max.bytes(), out.bytes()});
+          std::vector<float> row_max = random.floats(64);
+          for (float& x : row_max) x = std::fabs(x);
+          Buffer<float> out = strange_floats(kRelayResult / 4);
+          call("send_maxima", {Big({}, row_max).bytes(), out.bytes()});
           for (int i = 0; i < kRelayResult / 4; ++i) ASSERT_EQ(out[at(i)], i < 64 ? row_max[at(i)] : -7777.0f);
           std::copy_n(out.data(), 64, object.data() + 64 * s);
           for (int r = 0; r < 64; ++r) want[at(64 * block + r)] = std::max(want[at(64 * block + r)], row_max[at(r)]);
@@ -423,24 +439,37 @@ TEST(RelayAie, MaximaOfTilesAreThoseOfTheirRows) {
   }
 }
 
-// A head leaves as its scales, together, and its int8 tile: what the epilogue makes of the same sums.
-TEST(RelayAie, HeadsAreQuantisedIntoAResult) {
+// A tile leaves as what the epilogue makes of the same sums; a head as its scales, together, and its int8 tile.
+TEST(RelayAie, TilesLeaveAsTheirEpiloguesMakeThem) {
   Random random(10);
   const std::vector<int32_t> values = random.integers<int32_t>(64 * 64, -90000, 90000);
-  Buffer<int32_t> sums(values), same(values);
-  Buffer<float> rows(random.floats(64)), scales(64);
+  const std::vector<float> maxima(64, 0.25f);
+  Buffer<float> rows(random.floats(64));
   for (size_t r = 0; r < 64; ++r) rows[r] = std::fabs(rows[r]);
   Buffer<std::byte> columns(columns_bytes(64));
   pack_columns(std::vector<float>(64, 1e-4f), random.floats(64), columns.data());
-  Buffer<int16_t> work(64 * 64), own(kEpilogueRows);
-  Buffer<int8_t> out = strange_bytes(kRelayResult), want(64 * 64);
-  call("product_head", {sums.bytes(), columns.bytes(), rows.bytes(), work.bytes(), out.bytes(), own.bytes()});
-  call("epilogue_head_i8_64x64",
-       {same.bytes(), columns.bytes(), rows.bytes(), work.bytes(), want.bytes(), scales.bytes(), own.bytes()});
-  EXPECT_EQ(std::memcmp(out.data(), scales.bytes(), 256), 0);
-  EXPECT_EQ(std::memcmp(out.data() + kRelayObject, want.data(), want.size()), 0);
-  for (size_t i = 256; i < kRelayObject; ++i) ASSERT_EQ(out[i], 85);
-  EXPECT_TRUE(out.untouched());
+  Buffer<int16_t> own(kEpilogueRows);
+  for (int kind : {kProductPlain, kProductGelu, kProductHead}) {
+    for (const bool second : {false, true}) {  // the second sums lie apart
+      Big big(values, maxima);
+      Buffer<int32_t> same(values), apart(values);
+      Buffer<int8_t> out = strange_bytes(kRelayResult), want = strange_bytes(kRelayResult);
+      Buffer<float> most(maxima);
+      Buffer<int32_t>& sums = second ? apart : big;
+      call("product_end", {sums.bytes(), columns.bytes(), rows.bytes(), big.bytes(), out.bytes()}, {kind});
+      if (kind == kProductHead) {
+        call("epilogue_head_i8_64x64", {same.bytes(), columns.bytes(), rows.bytes(), want.bytes(), own.bytes()});
+      } else {
+        call(kind == kProductGelu ? "epilogue_gelu_bf16_64x64" : "epilogue_bf16_64x64",
+             {same.bytes(), columns.bytes(), rows.bytes(), want.bytes(), most.bytes(), own.bytes()});
+      }
+      EXPECT_EQ(out.values(), want.values());
+      EXPECT_EQ(std::memcmp(big.maxima(), most.bytes(), 256), 0);
+      EXPECT_EQ(std::count(sums.data(), sums.data() + 64 * 64, 0), 64 * 64);
+      EXPECT_TRUE(!second || std::equal(values.begin(), values.end(), big.data()));
+      EXPECT_TRUE(out.untouched() && big.kept() && apart.untouched());
+    }
+  }
 }
 
 // 64 queries against tiles of keys of which the last has padding, at most of all but one key.
@@ -454,29 +483,31 @@ TEST(RelayAie, AttentionMasksWhatIsBeyondThePositions) {
     int positions, row, together;
   };
   for (const auto [positions, row, together] : {Case{100, 0, 2}, Case{65, 3, 1}, Case{1, 1, 4}, Case{128, 2, 4}}) {
-    Buffer<float> big(kAttentionSums + kAttentionState, 99.0f), q_scales(64, scale), row_max(64);
-    std::fill_n(big.data(), 64 * 64, 0.0f);  // as the last head or product leaves them
-    Buffer<int16_t> work(kAttentionWork);
+    Buffer<float> sums(64 * 64), q_scales(64, scale);  // zeros, as the last head or product leaves them
+    Buffer<int16_t> big(kRelayBig / 2, 0x4242);
     Buffer<int8_t> queries(to_blocks<int8_t>(q, 64, 64, 4, 8));
+    call("keep_query", {queries.bytes(), big.bytes()});
     Buffer<bfloat16> out(64 * 64);
-    call("attention_begin", {big.bytes()});
+    call("attention_begin", {q_scales.bytes(), big.bytes()});
     const int tiles = (positions + 63) / 64;
     for (int b = 0; b < tiles; ++b) {
       std::vector<bfloat16> values;
       for (int i = 0; i < 64 * 64; ++i) values.push_back(bfloat16(v[at(b * 4096 + i)]));
-      std::vector<float> scales(kRelayObject / 4, 1e3f);  // those of other rows and tiles, and of what is padding
-      for (int i = 0; i < 64 && 64 * b + i < positions; ++i) scales[at((row * 4 + b % together) * 64 + i)] = scale;
+      std::vector<int16_t> factors(kRelayObject / 2, 32767);  // those of other rows and tiles, and of what is padding
+      pack_key_scales(std::vector<float>(at(std::min(64, positions - 64 * b)), scale),
+                      factors.data() + (row * 4 + b % together) * 128);
       Buffer<int8_t> keys(to_blocks<int8_t>({k.data() + b * 4096, 4096}, 64, 64, 4, 8));
       Buffer<bfloat16> tile(to_blocks<bfloat16>(values, 64, 64, 4, 8));
-      Buffer<float> k_scales(scales);
-      call("attention_scores",
-           {queries.bytes(), q_scales.bytes(), keys.bytes(), k_scales.bytes(), big.bytes(), work.bytes()},
+      Buffer<int16_t> k_factors(factors);
+      call("attention_scores", {keys.bytes(), k_factors.bytes(), big.bytes()},
            {row, b % together, b / together, together, positions});
-      call("attention_weights", {big.bytes(), work.bytes()}, {b % together, b / together, together, positions});
-      call("attention_values_64x64", {work.bytes(), tile.bytes(), tile.bytes() + 4096, big.bytes()});
+      call("attention_weights", {big.bytes()}, {b % together, b / together, together, positions});
+      for (int half : {0, 1})
+        call("attention_values_64x32", {big.bytes(), tile.bytes() + half * 4096, sums.bytes()}, {half});
     }
-    call("attention_end_64x64", {big.bytes(), work.bytes(), out.bytes(), row_max.bytes()});
-    EXPECT_TRUE(big.untouched() && work.untouched());
+    call("attention_end", {sums.bytes(), big.bytes(), out.bytes()});
+    EXPECT_TRUE(sums.untouched() && big.untouched());
+    EXPECT_EQ(std::count(sums.data(), sums.data() + 64 * 64, 0.0f), 64 * 64);
     double error = 0, power = 0;
     for (int r = 0; r < 64; ++r) {
       std::vector<double> weights;
