@@ -219,6 +219,23 @@ class EncoderSequence : EncoderTasks {
     }
   }
 
+  // A result of x for each core, of x_together steps from `step` on, or a step's results.
+  void take_stream(int step) {
+    const int together = plan_.x_together(), m = step / (16 / columns_), first = step % (16 / columns_) * columns_;
+    const int64_t block = int64_t{plan_.x_slots()} * kResultWords;
+    const int64_t to = plan_.x + int64_t{m} * rows_ * block + first * 128;
+    for (int c = 0; c < columns_; ++c) {
+      const Made made{plan_.x, m, m + 1};
+      if (together == 1) {
+        take(c, to + c * 128, {{plan_.x_results(), 16 * kResultWords}, {rows_, block}, {16, kResultWords}, {128, 1}}, 1,
+             made);
+      } else {
+        take(c, to + c * 128, {{rows_, block}, {together, columns_ * 128}, {16 / together, kResultWords}, {128, 1}}, 0,
+             made);
+      }
+    }
+  }
+
   // A result of quantised pieces for each core, of `together` steps from `step` on, from slot `slot` on.
   void take_pieces(int step, int width, int slot, int together) {
     const int m = step / (16 / columns_), first = step % (16 / columns_) * columns_;
@@ -243,63 +260,42 @@ class EncoderSequence : EncoderTasks {
     }
   }
 
-  // Float rows of `steps` steps.
-  void take_rows(int step, int steps) {
-    const int64_t next = plan_.x_at(1, 0, 0, 0) - plan_.x;
+  // Normal rows as floats.
+  void take_normal(int step) {
+    const int pieces = 8 * kPieceFloats;
     for (int c = 0; c < columns_; ++c) {
-      take(c, plan_.x_at(step, c, 0, 0),
-           {{steps, next},
-            {plan_.x_results(), rows_ * kResultWords},
-            {rows_, kPieceFloats},
-            {8, rows_ * kPieceFloats},
-            {kPieceFloats, 1}},
-           2, {plan_.x, step / steps_together(), step / steps_together() + 1});
+      take(c, plan_.output_at(step, c, 0, 0),
+           {{plan_.output_results(), rows_ * pieces}, {rows_, pieces}, {4, pieces / 4}, {pieces / 4, 1}}, 1,
+           {plan_.output, 0, 1});
     }
-  }
-  void send_rows(int step) {
-    const int tiles = up(plan_.shape.d / 64, along_);
-    const Dim steps{steps_at_once(), plan_.x_at(1, 0, 0, 0) - plan_.x};
-    for (int c = 0; c < columns_; ++c) {
-      const int64_t word = plan_.x_at(step, c, 0, 0);
-      if (plan_.by_rows()) {
-        const int pieces = plan_.rows_together() * plan_.row_pieces();
-        tasks(w_in_[at(c)], state_, word,
-              {steps, {plan_.x_results(), rows_ * kResultWords}, {pieces * rows_, kPieceFloats}, {kPieceFloats, 1}});
-      } else {
-        tasks(w_in_[at(c)], state_, word, {steps, {tiles * rows_, kPieceFloats}, {kPieceFloats, 1}});
-      }
-    }
-  }
-
-  // What comes early for a step that is not there: any bytes will do.
-  void send_any(int objects) {
-    for (int f = 0; objects > 0 && f < feeders_; ++f)
-      task(a_in_[at(f)], state_, plan_.x, {{2 * objects * share_, 512}, {512, 1}});
   }
 
   void run_norm(int64_t parameters, bool last) {
-    const int d = plan_.shape.d, tiles = norm_objects() * along_;
-    const int together = norm_together(), round = plan_.round(steps());
+    const int d = plan_.shape.d, tiles = up(plan_.d_tiles(), together_);
+    const int together = plan_.groups_together(d), each = plan_.x_together(), round = plan_.round(steps());
     made_.erase(plan_.quantised);  // all has been read
     ready(plan_.x, 0, plan_.blocks / rows_);
-    begin({{kNorms, 1}, {kNormRounds, steps() / round}, {kGroups, round / together}, {kBefore, !last}, {kAfter, last}});
+    begin({{kNorms, 1}, {kNormRounds, steps() / round}, {kGroups, round / together}, {kLast, last}});
     for (int c = 0; c < columns_; ++c) {
-      task(w_in_[at(c)], weights_, parameters, {{2 * kNormObjects, 512}, {512, 1}});
+      task(w_in_[at(c)], weights_, parameters, {{2 * norm_objects(), 512}, {512, 1}});
     }
     auto inputs = [&](int step) {
       const int m = step / steps_together();
       ready(plan_.result, m, m + 1);
-      send_rows(step);
+      send_down(step, plan_.x, plan_.x_slots(), 0, tiles);
       send_along(step, plan_.result, plan_.result_slots, 0, tiles);
-      if (step + steps_at_once() == steps()) send_any(early_objects());
     };
-    auto outputs = [&](int step, int n) {
+    auto outputs = [&](int step, int) {  // in the order of the cores' program
       all_read();
-      take_rows(step, n);
-      take_pieces(step, d, 0, n);
-      if ((step + n) % round == 0) take_scales(step + n - round, round, d);
+      const int next = step + 1;
+      if (each == 1) take_stream(step);
+      if (together == 1) take_pieces(step, d, 0, 1);
+      if (last) take_normal(step);
+      if (each > 1 && next % each == 0) take_stream(next - each);
+      if (together > 1 && next % together == 0) take_pieces(next - together, d, 0, together);
+      if (next % round == 0) take_scales(next - round, round, d);
     };
-    each_step(together, inputs, outputs);
+    each_step(1, inputs, outputs);
   }
 
   // Objects of four rows' tiles that come down the column: as many come along the row, or some more.
