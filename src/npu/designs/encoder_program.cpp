@@ -122,17 +122,26 @@ class EncoderPrograms : EncoderArray {
     const bool alone = together == 1;
     p.loop(parameter(kNorms)).loop(norm_objects()).acquire(k.b);
     p.call(kernel(K::copy_parameters), {object(k.b), k.query}, {counter(), width}).release(k.b).end();
-    p.loop(parameter(kNormRounds)).loop(parameter(kGroups)).loop(together / each).loop(each);
-    add_result(p, k);
-    if (alone) p.acquire(k.c);
-    p.call(kernel(K::layer_norm_pieces), {k.big, k.query, k.state, alone ? object(k.c) : k.work, k.query_scales},
-           {counter(), counter(1), literal(each), counter(2), literal(together), width});
-    if (alone) p.release(k.c);
-    p.loop(parameter(kLast)).loop(plan_.output_results()).acquire(k.c);
-    p.call(kernel(K::send_normal), {k.big, k.state, object(k.c)}, {counter(), width}).release(k.c).end().end().end();
+    auto four_rows = [&](Number index, Number group, Number batch) {
+      if (alone) p.acquire(k.c);
+      p.call(kernel(K::layer_norm_pieces), {k.big, k.query, k.state, alone ? object(k.c) : k.work, k.query_scales},
+             {index, group, literal(each), batch, literal(together), width});
+      if (alone) p.release(k.c);
+      p.loop(parameter(kLast)).loop(plan_.output_results()).acquire(k.c);
+      p.call(kernel(K::send_normal), {k.big, k.state, object(k.c)}, {counter(), width}).release(k.c).end().end();
+    };
+    p.loop(parameter(kNormRounds)).loop(parameter(kGroups)).loop(together / each);
     if (each > 1) {
+      p.loop(each - 1);
+      add_result(p, k, counter(2));
+      four_rows(counter(), counter(1), counter(2));
+      p.end();
+    }
+    add_result(p, k, literal(each - 1));
+    if (each > 1) {  // before the last rows are at work, so that there is room for what these leave
       p.acquire(k.c).call(kernel(K::send_kept), {k.big, object(k.c)}, {literal(16 * plan_.shape.d)}).release(k.c);
     }
+    four_rows(literal(each - 1), counter(), counter(1));
     p.end();
     if (!alone) p.acquire(k.c).call(kernel(K::send_kept), {k.work, object(k.c)}, {literal(0)}).release(k.c);
     p.end();
@@ -140,7 +149,7 @@ class EncoderPrograms : EncoderArray {
     p.end().end();
   }
   // Narrow rows' pieces of x wait behind the rows until they fill a result; wider ones leave at once.
-  void add_result(Program& p, const Core& k) {
+  void add_result(Program& p, const Core& k, Number slot) {
     const int d = plan_.shape.d, groups = up(plan_.d_tiles(), together_) / together_, of_result = 16 / together_;
     const bool waits = plan_.x_together() > 1, along_first = along_ >= down_;
     const int few = along_first ? k.b : k.a, many = along_first ? k.a : k.b;
@@ -149,9 +158,8 @@ class EncoderPrograms : EncoderArray {
       p.loop(std::min(of_result, groups - o * of_result)).acquire(many).loop(together_ / std::min(along_, down_));
       p.acquire(few);
       p.call(kernel(K::add_result), {object(k.a), object(k.b), k.big, waits ? k.big : object(k.c), k.state},
-             {counter(), counter(1), literal(16 * o), waits ? counter(2) : literal(0),
-              literal(waits ? 16 * d / (2 * kPieceFloats) : -16 * o), literal(k.column), literal(k.row),
-              literal(along_), literal(down_), literal(d)});
+             {counter(), counter(1), literal(16 * o), slot, literal(waits ? 16 * d / (2 * kPieceFloats) : -16 * o),
+              literal(k.column), literal(k.row), literal(along_), literal(down_), literal(d)});
       p.release(few).end().release(many).end();
       if (!waits) p.release(k.c);
     }

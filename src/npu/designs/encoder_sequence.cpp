@@ -288,10 +288,9 @@ class EncoderSequence : EncoderTasks {
     auto outputs = [&](int step, int) {  // in the order of the cores' program
       all_read();
       const int next = step + 1;
-      if (each == 1) take_stream(step);
+      if (next % each == 0) take_stream(next - each);
       if (together == 1) take_pieces(step, d, 0, 1);
       if (last) take_normal(step);
-      if (each > 1 && next % each == 0) take_stream(next - each);
       if (together > 1 && next % together == 0) take_pieces(next - together, d, 0, together);
       if (next % round == 0) take_scales(next - round, round, d);
     };
