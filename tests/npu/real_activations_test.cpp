@@ -146,7 +146,10 @@ Quantised normalised(const LayerNorm& norm, const std::vector<float>& x) {
     Buffer<float> rows(size(4 * width)), scales(8), state(64);
     for (int c = 0; c < width; c += kTile) {
       Buffer<int16_t> object(2048), kept(size(4 * width));
-      npu::pack_stream(x.data() + at + size(c), size(width), object.data());
+      int16_t piece[256];  // one of eight cores', in halves
+      npu::pack_stream(x.data() + at + size(c), size(width), piece);
+      std::copy_n(piece, 128, object.data());
+      std::copy_n(piece + 128, 128, object.data() + 8 * 128);
       call("add_result", {nothing.bytes(), object.bytes(), rows.bytes(), kept.bytes(), state.bytes()},
            {0, c / kTile, 0, 0, 0, 0, 0, 1, 1, width});
     }

@@ -11,7 +11,7 @@ namespace {
 using namespace shorthand::aie2;
 
 constexpr int kBlock = 32;                              // elements of 4 x 8
-constexpr int kPiece = 8 * kBlock;                      // elements
+constexpr int kPiece = 8 * kBlock, kHalf = kPiece / 2;  // elements
 constexpr int kPiecesInResult = kRelayResult / kPiece;  // of int8
 constexpr int kObjectShorts = kRelayObject / 2;
 constexpr int kScalePiece = 64;  // floats, of which four are scales
@@ -84,9 +84,10 @@ SHORTHAND_KERNEL_INLINE Shorts places() {
   return aie::load_unaligned_v<32>(eight);
 }
 
-// A piece of the stream and a result's: their sums to rows, what these add up to in state, and their largest
-// magnitudes.
-SHORTHAND_KERNEL_INLINE Shorts add_piece(const bfloat16* result, const int16_t* x, float* rows, float* state) {
+// A piece of the stream, its halves `apart` from each other, and a result's: their sums to rows, what these add up to
+// in state, and their largest magnitudes.
+SHORTHAND_KERNEL_INLINE Shorts add_piece(const bfloat16* result, const int16_t* x, int32_t apart, float* rows,
+                                         float* state) {
   const Shorts last_bits = aie::bit_and(aie::load_v<32>(x), splat16(1));
   const auto joined = [](const Shorts& v, unsigned run) {
     const auto halves = aie::interleave_unzip(v, v, run);
@@ -100,7 +101,8 @@ SHORTHAND_KERNEL_INLINE Shorts add_piece(const bfloat16* result, const int16_t* 
   for (int32_t i = 0; i < kPiece; i += 2 * kBlock) {
     SHORTHAND_UNROLL
     for (int32_t at = i; at < i + 2 * kBlock; at += kBlock) {
-      const Shorts steps = aie::bit_and(aie::load_v<32>(x + at), splat16(at == 0 ? -2 : -1));
+      const int16_t* const from = at < kHalf ? x + at : x + apart + at - kHalf;
+      const Shorts steps = aie::bit_and(aie::load_v<32>(from), splat16(at == 0 ? -2 : -1));
       const Block v = {aie::mac(beside.floats(steps, 0), aie::load_v<16>(result + at), one).to_vector<float>(),
                        aie::mac(beside.floats(steps, 1), aie::load_v<16>(result + at + 16), one).to_vector<float>()};
       aie::store_v(rows + at, v.upper);
@@ -202,7 +204,8 @@ void add_result(const bfloat16* result, const int16_t* x, float* rows, int16_t* 
   const int32_t tiles = at_most(along, down), all = along + down - tiles;
   first += group * all + index * tiles;
   result += ((along > tiles ? index * tiles : 0) * parts_of(along, 8) + along_part) * kPiece;
-  x += ((down > tiles ? index * tiles : 0) * parts_of(down, 8) + down_part) * kPiece;
+  const int32_t apart = parts_of(down, 8) * kHalf;
+  x += (down > tiles ? index * tiles : 0) * 2 * apart + down_part * kHalf;
   rows += first * kPiece;
   out += (behind + 8 * slot + first) * kPiece;
   auto* const maxima = reinterpret_cast<int16_t*>(state + 32);
@@ -211,19 +214,19 @@ void add_result(const bfloat16* result, const int16_t* x, float* rows, int16_t* 
   }
   const int32_t n = there(first, tiles, width);
   for (int32_t k = 0; k < n; ++k, rows += kPiece, out += kPiece) {
-    const Shorts most = add_piece(result, x, rows, state);
+    const Shorts most = add_piece(result, x, apart, rows, state);
     aie::store_v(maxima, aie::max(most, aie::load_v<32>(maxima)));
     keep_piece(rows, most, out);
     result += parts_of(along, 8) * kPiece;
-    x += parts_of(down, 8) * kPiece;
+    x += 2 * apart;
   }
 }
 
-void layer_norm_pieces(float* rows, const int16_t* parameters, float* state, int8_t* out, float* kept, int32_t index,
-                       int32_t group, int32_t each, int32_t batch, int32_t together, int32_t width) {
+void layer_norm_pieces(float* rows, const int16_t* parameters, float* state, int8_t* out, float* kept, int32_t first,
+                       int32_t index, int32_t group, int32_t each, int32_t batch, int32_t together, int32_t width) {
   const int32_t slot = group * each + index;
   const int32_t apart = together == 4 ? kRelayResult / 4 : together == 2 ? kRelayResult / 2 : kRelayResult;
-  layer_norm_i8(rows, parameters, state, out + slot * apart, kept + 4 * (batch * together + slot), width);
+  layer_norm_i8(rows, parameters, state, out + first + slot * apart, kept + 4 * (batch * together + slot), width);
 }
 
 void send_normal(const int16_t* rows, const float* state, float* out, int32_t index, int32_t width) {

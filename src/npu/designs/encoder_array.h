@@ -33,7 +33,8 @@ enum Parameter : int {
   kTogether,        // of them
   kNormRounds,      // results of LayerNorm's scales
   kGroups,          // in each, groups of four rows, as many at a time as a result holds
-  kLast,            // 1: the normal rows leave
+  kBefore,          // 1: x and the normal rows' steps leave
+  kLast,            // or the normal rows
   kQuantiseRounds,  // results of the scales of what is quantised
   kQuantise,        // groups of four rows in each, as many at a time as a result holds
   kSlots,           // of them in a result

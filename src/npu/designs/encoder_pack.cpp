@@ -146,7 +146,7 @@ EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
     state_words += int64_t{blocks} * slots * words;
     return word;
   };
-  x = array(x_slots(), kResultWords);
+  x = array(norm_slots(), kTileWords);
   output = state_words;
   state_words += int64_t{steps()} * columns * output_results() * rows * kResultWords;
   result = array(result_slots, kResultWords);
@@ -227,8 +227,10 @@ static void lay_out_positions(const EncoderPlan& plan, std::span<const float> po
     for (int tile = 0; tile < plan.d_tiles(); ++tile) {
       int16_t piece[4 * 64];
       pack_stream(rows.data() + tile * 64, at(d), piece);
-      const int64_t word = plan.x + (int64_t{r} / 64 * plan.x_slots() + tile) * kResultWords + r % 64 / 4 * 128;
-      std::memcpy(state + word * 4, piece, sizeof piece);
+      for (int half = 0; half < 2; ++half) {
+        const int64_t word = plan.x + r / 64 * plan.norm_block() + (2 * tile + half) * kTileWords + r % 64 / 4 * 64;
+        std::memcpy(state + word * 4, piece + half * 128, sizeof piece / 2);
+      }
     }
   }
 }

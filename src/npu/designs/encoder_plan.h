@@ -38,8 +38,9 @@ struct EncoderPlan {
   Linear conv1, conv2;
   int64_t final_norm = 0, weight_words = 0;
 
-  // Of "state": tiles of 64 positions, [blocks][slots][words of a tile]. x is the residual stream, a tile in pieces of
-  // four rows as kernels/relay has them; output what the last LayerNorm leaves, floats in results of the cores.
+  // Of "state": tiles of 64 positions, [blocks][slots][words of a tile]. x is the residual stream, in pieces of four
+  // rows as kernels/relay has them, and what LayerNorm makes of it; output what the last one leaves, floats in results
+  // of the cores.
   int64_t x = 0, output = 0, result = 0, qkv = 0, attended = 0, hidden = 0, quantised = 0, frames = 0, convolved = 0,
           maxima = 0, state_words = 0;
   int result_slots, qkv_slots, attended_slots, hidden_slots, frames_slots, convolved_slots;
@@ -54,10 +55,17 @@ struct EncoderPlan {
     return n;
   }
   int steps() const { return blocks / rows * (16 / columns); }  // of four rows for each core
-  // A result holds sixteen pieces of x: those of two steps where they fit, or a part of one's.
+  // A row of blocks' residual stream and normal rows, in slots of kTileWords as int8 tiles have them: two for a tile of
+  // x, half a piece of 64 words each, then the quantised tiles, then the scales. A result holds 32 such halves of four
+  // rows: x of two steps where they fit, or what there is of one; of rows above 1,024 columns two hold x and the tiles.
   int x_together() const { return shape.d <= 512 && groups_together(shape.d) % 2 == 0 ? 2 : 1; }
-  int x_results() const { return up(d_tiles(), 16) / 16; }
-  int x_slots() const { return 16 * x_results() / x_together(); }
+  bool x_with_steps() const { return shape.d > 1024; }
+  int normal_slot() const { return 2 * d_tiles(); }
+  int norm_slots() const {
+    const int n = groups_together(shape.d);
+    return x_with_steps() ? 64 : std::max(normal_slot() + std::max(32 / n, d_tiles() + 1), 32 / x_together());
+  }
+  int64_t norm_block() const { return int64_t{norm_slots()} * kTileWords; }
   int output_results() const { return up(d_tiles(), 8) / 8; }
   // A result holds 32 pieces: the groups of four rows of several steps, or a part of one. The last tile's are scales.
   static int quantised_results(int width) { return up(width, 2048) / 2048; }

@@ -117,16 +117,14 @@ class EncoderPrograms : EncoderArray {
   // while others have theirs, and all are at the same rows. Of the four rows of a core here come the result's tiles
   // along the row, and x down the column.
   void norm(Program& p, const Core& k) {
-    const int together = plan_.groups_together(plan_.shape.d), each = plan_.x_together();
-    const Number width = literal(plan_.shape.d);
-    const bool alone = together == 1;
+    const int together = plan_.groups_together(plan_.shape.d), each = plan_.x_together(), d = plan_.shape.d;
+    const Number width = literal(d);
+    const int behind_x = plan_.x_with_steps() ? (plan_.d_tiles() - 16) * 2 * kPieceFloats : 0;
     p.loop(parameter(kNorms)).loop(norm_objects()).acquire(k.b);
     p.call(kernel(K::copy_parameters), {object(k.b), k.query}, {counter(), width}).release(k.b).end();
     auto four_rows = [&](Number index, Number group, Number batch) {
-      if (alone) p.acquire(k.c);
-      p.call(kernel(K::layer_norm_pieces), {k.big, k.query, k.state, alone ? object(k.c) : k.work, k.query_scales},
-             {index, group, literal(each), batch, literal(together), width});
-      if (alone) p.release(k.c);
+      p.call(kernel(K::layer_norm_pieces), {k.big, k.query, k.state, k.work, k.query_scales},
+             {literal(behind_x), index, group, literal(each), batch, literal(together), width});
       p.loop(parameter(kLast)).loop(plan_.output_results()).acquire(k.c);
       p.call(kernel(K::send_normal), {k.big, k.state, object(k.c)}, {counter(), width}).release(k.c).end().end();
     };
@@ -138,30 +136,41 @@ class EncoderPrograms : EncoderArray {
       p.end();
     }
     add_result(p, k, literal(each - 1));
-    if (each > 1) {  // before the last rows are at work, so that there is room for what these leave
-      p.acquire(k.c).call(kernel(K::send_kept), {k.big, object(k.c)}, {literal(16 * plan_.shape.d)}).release(k.c);
-    }
+    // Before the last rows are at work, so that there is room for what these leave.
+    if (each > 1) send_kept(p, k, k.big, 16 * d);
     four_rows(literal(each - 1), counter(), counter(1));
     p.end();
-    if (!alone) p.acquire(k.c).call(kernel(K::send_kept), {k.work, object(k.c)}, {literal(0)}).release(k.c);
-    p.end();
+    send_kept(p, k, k.work, 0);
+    p.end().loop(parameter(kBefore));
     scales(p, k);
-    p.end().end();
+    p.end().end().end();
   }
-  // Narrow rows' pieces of x wait behind the rows until they fill a result; wider ones leave at once.
+  void send_kept(Program& p, const Core& k, Operand from, int first) {
+    p.loop(parameter(kBefore)).acquire(k.c);
+    p.call(kernel(K::send_kept), {from, object(k.c)}, {literal(first)}).release(k.c).end();
+  }
+  // Narrow rows' pieces of x wait behind the rows until they fill a result; wider ones leave at once, or wait before
+  // their steps.
   void add_result(Program& p, const Core& k, Number slot) {
     const int d = plan_.shape.d, groups = up(plan_.d_tiles(), together_) / together_, of_result = 16 / together_;
-    const bool waits = plan_.x_together() > 1, along_first = along_ >= down_;
+    const bool behind_rows = plan_.x_together() > 1, before_steps = plan_.x_with_steps(), along_first = along_ >= down_;
+    const bool at_once = !behind_rows && !before_steps;
     const int few = along_first ? k.b : k.a, many = along_first ? k.a : k.b;
-    for (int o = 0; o < plan_.x_results(); ++o) {
-      if (!waits) p.acquire(k.c);
-      p.loop(std::min(of_result, groups - o * of_result)).acquire(many).loop(together_ / std::min(along_, down_));
-      p.acquire(few);
-      p.call(kernel(K::add_result), {object(k.a), object(k.b), k.big, waits ? k.big : object(k.c), k.state},
-             {counter(), counter(1), literal(16 * o), slot, literal(waits ? 16 * d / (2 * kPieceFloats) : -16 * o),
+    for (int first = 0; first < groups; first += of_result) {
+      if (at_once) p.acquire(k.c);
+      p.loop(std::min(of_result, groups - first)).acquire(many).loop(together_ / std::min(along_, down_)).acquire(few);
+      const int tile = first * together_;
+      p.call(kernel(K::add_result),
+             {object(k.a), object(k.b), k.big,
+              behind_rows    ? k.big
+              : before_steps ? k.work
+                             : object(k.c),
+              k.state},
+             {counter(), counter(1), literal(tile), slot, literal(behind_rows ? 16 * d / (2 * kPieceFloats) : -tile),
               literal(k.column), literal(k.row), literal(along_), literal(down_), literal(d)});
       p.release(few).end().release(many).end();
-      if (!waits) p.release(k.c);
+      if (at_once) p.release(k.c);
+      if (before_steps && first == 0) send_kept(p, k, k.work, 0);
     }
   }
 

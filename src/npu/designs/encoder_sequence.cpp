@@ -63,9 +63,10 @@ class EncoderSequence : EncoderTasks {
     product("second convolution", p.conv2, d, [this, &p] { run_product(p.conv2, kGelu, p.result, p.result_slots, 0); });
     for (const EncoderPlan::Layer& l : p.layers) {
       rows("attention's norm", [this, &l] { run_norm(l.attention_norm, false); });
-      product("values", l.value, d, [this, &p, &l] { run_product(l.value, kPlain, p.qkv, p.qkv_slots, 1, 2); });
+      product("values", l.value, d,
+              [this, &p, &l] { run_product(l.value, kPlain, p.qkv, p.qkv_slots, 1, 2, false, {}, true); });
       product("keys and queries", l.key_query, 2 * d,
-              [this, &p, &l] { run_product(l.key_query, kHead, p.qkv, p.qkv_slots, 0, 2); });
+              [this, &p, &l] { run_product(l.key_query, kHead, p.qkv, p.qkv_slots, 0, 2, false, {}, true); });
       list.push_back(
           {{"attention", int64_t{p.shape.heads} * p.key_blocks, int64_t{p.head_groups} * (p.blocks / columns_)},
            [this] { run_attention(); }});
@@ -73,7 +74,7 @@ class EncoderSequence : EncoderTasks {
       product("output", l.out, d, [this, &p, &l] { run_product(l.out, kPlain, p.result, p.result_slots, 0); });
       rows("feed-forward's norm", [this, &l] { run_norm(l.mlp_norm, false); });
       product("first product", l.mlp1, 4 * d, [this, &p, &l, d] {
-        run_product(l.mlp1, kGelu, p.hidden, p.hidden_slots, 0, 1, false, {4 * d, 0, 1});
+        run_product(l.mlp1, kGelu, p.hidden, p.hidden_slots, 0, 1, false, {4 * d, 0, 1}, true);
       });
       rows("quantise hidden", [this, &p, d] { run_quantise(p.hidden, p.hidden_slots, 4 * d, 1); });
       product("second product", l.mlp2, d,
@@ -86,10 +87,12 @@ class EncoderSequence : EncoderTasks {
  private:
   // int8 rows of width l.k, quantised -> tiles of 64 x 64 in `to`: in slot `first` of `slots`, and every `apart`-th on.
   void run_product(const Linear& l, int epilogue, int64_t to, int slots, int first, int apart = 1, bool clear = false,
-                   Quantised next = {}) {
+                   Quantised next = {}, bool normal = false) {
     const int m = options_.tile ? 1 : plan_.blocks / rows_, n = options_.tile ? 1 : l.n_tiles / columns_;
     const int objects = l.k_tiles() + 1;
-    const int64_t panel = int64_t{objects} * kTileWords, block = int64_t{plan_.quantised_slots(l.k)} * kTileWords;
+    const int64_t panel = int64_t{objects} * kTileWords;
+    const int64_t block = normal ? plan_.norm_block() : int64_t{plan_.quantised_slots(l.k)} * kTileWords;
+    const int64_t from = normal ? plan_.x + plan_.normal_slot() * kTileWords : plan_.quantised;
     const bool maxima = plan_.known(next.width);
     begin({{kTiles, m},
            {kSteps, l.k_tiles()},
@@ -104,18 +107,17 @@ class EncoderSequence : EncoderTasks {
     }
     auto send = [&](int i) {
       for (int f = 0; share_ == 1 && f < feeders_; ++f) {
-        task(a_in_[at(f)], state_, plan_.quantised + (int64_t{i} * rows_ + f) * block,
-             {{n, 0}, {2 * objects, 512}, {512, 1}});
+        task(a_in_[at(f)], state_, from + (int64_t{i} * rows_ + f) * block, {{n, 0}, {2 * objects, 512}, {512, 1}});
       }
       for (int j = 0; share_ > 1 && j < n; ++j) {
         for (int f = 0; f < feeders_; ++f) {
-          task(a_in_[at(f)], state_, plan_.quantised + (int64_t{i} * rows_ + f * share_) * block,
+          task(a_in_[at(f)], state_, from + (int64_t{i} * rows_ + f * share_) * block,
                {{objects, kTileWords}, {share_, block}, {2, 512}, {512, 1}});
         }
       }
     };
     for (int i = 0; i < m; ++i) {
-      ready(plan_.quantised, i, i + 1);
+      ready(normal ? plan_.x : plan_.quantised, i, i + 1);
       if (share_ == 1) send(i);
       all_read();
       for (int c = 0; c < columns_; ++c) {
@@ -219,44 +221,40 @@ class EncoderSequence : EncoderTasks {
     }
   }
 
-  // A result of x for each core, of x_together steps from `step` on, or a step's results.
-  void take_stream(int step) {
-    const int together = plan_.x_together(), m = step / (16 / columns_), first = step % (16 / columns_) * columns_;
-    const int64_t block = int64_t{plan_.x_slots()} * kResultWords;
-    const int64_t to = plan_.x + int64_t{m} * rows_ * block + first * 128;
+  // A result of 32 pieces of int8 or halves of pieces of x for each core, of `together` steps from `step` on, to slots
+  // from `first` on; or two results of one step.
+  void take_pieces(int64_t array, int64_t block, int step, int first, int together, int results = 1) {
+    const int m = step / (16 / columns_), group = step % (16 / columns_) * columns_;
+    const int64_t to = array + int64_t{m} * rows_ * block + int64_t{first} * kTileWords + group * 64;
     for (int c = 0; c < columns_; ++c) {
-      const Made made{plan_.x, m, m + 1};
-      if (together == 1) {
-        take(c, to + c * 128, {{plan_.x_results(), 16 * kResultWords}, {rows_, block}, {16, kResultWords}, {128, 1}}, 1,
-             made);
+      if (results > 1) {
+        take(c, to + c * 64, {{results, 32 * kTileWords}, {rows_, block}, {32, kTileWords}, {64, 1}}, 1,
+             {array, m, m + 1});
       } else {
-        take(c, to + c * 128, {{rows_, block}, {together, columns_ * 128}, {16 / together, kResultWords}, {128, 1}}, 0,
-             made);
+        take(c, to + c * 64, {{rows_, block}, {together, columns_ * 64}, {32 / together, kTileWords}, {64, 1}}, 0,
+             {array, m, m + 1});
       }
-    }
-  }
-
-  // A result of quantised pieces for each core, of `together` steps from `step` on, from slot `slot` on.
-  void take_pieces(int step, int width, int slot, int together) {
-    const int m = step / (16 / columns_), first = step % (16 / columns_) * columns_;
-    const int64_t block = int64_t{plan_.quantised_slots(width)} * kTileWords;
-    const int64_t to = plan_.quantised + int64_t{m} * rows_ * block + int64_t{slot} * kTileWords + first * 64;
-    for (int c = 0; c < columns_; ++c) {
-      take(c, to + c * 64, {{rows_, block}, {together, columns_ * 64}, {32 / together, kTileWords}, {64, 1}}, 0,
-           {plan_.quantised, m, m + 1});
     }
   }
 
   // Of the steps of a round. A result holds those of 32 steps: what a round leaves there is of no meaning, and the next
   // one writes over it.
-  void take_scales(int step, int round, int width) {
-    const int64_t block = int64_t{plan_.quantised_slots(width)} * kTileWords;
-    const int64_t to = plan_.quantised + int64_t{width / 64} * kTileWords;
+  void take_scales(int64_t array, int64_t block, int step, int round, int slot) {
+    const int64_t to = array + int64_t{slot} * kTileWords;
     const int m = step / steps_together();
     for (int c = 0; c < columns_; ++c) {
       take(c, to + int64_t{m} * rows_ * block + c * 64,
            {{rows_, block}, {2 * columns_, rows_ * block}, {16 / columns_, columns_ * 64}, {64, 1}}, 0,
-           {plan_.quantised, m, m + round / steps_together()});
+           {array, m, m + round / steps_together()});
+    }
+  }
+
+  // Pieces of x in halves, down the columns.
+  void send_stream(int step, int tiles) {
+    const int64_t block = plan_.norm_block(), to = plan_.x + step / steps_together() * rows_ * block;
+    for (int c = 0; c < columns_; ++c) {
+      tasks(w_in_[at(c)], state_, to + (step % steps_together() * columns_ + c) * 64,
+            {{steps_at_once(), columns_ * 64}, {2 * tiles, kTileWords}, {rows_, block}, {64, 1}});
     }
   }
 
@@ -273,26 +271,29 @@ class EncoderSequence : EncoderTasks {
   void run_norm(int64_t parameters, bool last) {
     const int d = plan_.shape.d, tiles = up(plan_.d_tiles(), together_);
     const int together = plan_.groups_together(d), each = plan_.x_together(), round = plan_.round(steps());
-    made_.erase(plan_.quantised);  // all has been read
+    const int64_t block = plan_.norm_block();
     ready(plan_.x, 0, plan_.blocks / rows_);
-    begin({{kNorms, 1}, {kNormRounds, steps() / round}, {kGroups, round / together}, {kLast, last}});
+    begin({{kNorms, 1}, {kNormRounds, steps() / round}, {kGroups, round / together}, {kBefore, !last}, {kLast, last}});
     for (int c = 0; c < columns_; ++c) {
       task(w_in_[at(c)], weights_, parameters, {{2 * norm_objects(), 512}, {512, 1}});
     }
     auto inputs = [&](int step) {
       const int m = step / steps_together();
       ready(plan_.result, m, m + 1);
-      send_down(step, plan_.x, plan_.x_slots(), 0, tiles);
+      send_stream(step, tiles);
       send_along(step, plan_.result, plan_.result_slots, 0, tiles);
     };
     auto outputs = [&](int step, int) {  // in the order of the cores' program
       all_read();
       const int next = step + 1;
-      if (next % each == 0) take_stream(next - each);
-      if (together == 1) take_pieces(step, d, 0, 1);
+      const bool x_at_once = each == 1 && !plan_.x_with_steps();
+      if (x_at_once || (!last && each > 1 && next % each == 0)) take_pieces(plan_.x, block, next - each, 0, each);
       if (last) take_normal(step);
-      if (together > 1 && next % together == 0) take_pieces(next - together, d, 0, together);
-      if (next % round == 0) take_scales(next - round, round, d);
+      if (last) return;
+      if (plan_.x_with_steps()) take_pieces(plan_.x, block, step, 0, 1, 2);
+      if (!plan_.x_with_steps() && next % together == 0)
+        take_pieces(plan_.x, block, next - together, plan_.normal_slot(), together);
+      if (next % round == 0) take_scales(plan_.x, block, next - round, round, plan_.normal_slot() + d / 64);
     };
     each_step(1, inputs, outputs);
   }
@@ -353,8 +354,9 @@ class EncoderSequence : EncoderTasks {
     };
     auto outputs = [&](int step, int n) {
       all_read();
-      for (int i = 0; i < plan_.quantised_results(width); ++i) take_pieces(step, width, 32 * i, n);
-      if ((step + n) % round == 0) take_scales(step + n - round, round, width);
+      const int64_t block = int64_t{plan_.quantised_slots(width)} * kTileWords;
+      for (int i = 0; i < plan_.quantised_results(width); ++i) take_pieces(plan_.quantised, block, step, 32 * i, n);
+      if ((step + n) % round == 0) take_scales(plan_.quantised, block, step + n - round, round, width / 64);
     };
     each_step(together, inputs, outputs);
   }

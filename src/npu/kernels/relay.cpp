@@ -84,7 +84,7 @@ int64_t added(Generation g, Numbers n) {
   return kCall + (first == 0 ? 3 : 0) + pieces(first, tiles, n[9]) * piece;
 }
 int64_t norm(Generation g, Numbers n) {
-  const int32_t width = n[5];
+  const int32_t width = n[6];
   return cycles_of("layer_norm_i8", g, {&width, 1});
 }
 int64_t normal(Generation g, Numbers n) {

@@ -141,9 +141,13 @@ struct Stream {
       std::vector<float> tile = random.floats(4 * 64);
       for (int i = 0; i < 256; ++i) tile[at(i)] *= std::ldexp(t == 0 ? 50.0f : 1.0f, 3 * (i / 64));
       if (t % 3 == 1) std::fill_n(tile.begin() + 64, 64, 0.0f);
-      int16_t* piece = x_objects[at(t / down)].data() + (t % down * d.parts + d.part) * 256;
+      int16_t piece[256];
       pack_stream(tile.data(), 64, piece);
       unpack_stream(piece, 64, tile.data());
+      for (int h = 0; h < 2; ++h) {
+        std::copy_n(piece + 128 * h, 128,
+                    x_objects[at(t / down)].data() + ((t % down * 2 + h) * d.parts + d.part) * 128);
+      }
       const std::vector<bfloat16> added = halves(random, 256, 0.5f);
       std::copy_n(added.data(), 256, result_objects[at(t / along)].data() + (t % along * a.parts + a.part) * 256);
       for (int r = 0; r < 4; ++r) {
@@ -295,15 +299,15 @@ TEST(RelayAie, NormalRowsLandInTheirPlaces) {
       Buffer<float> one(x), other(x), state(sums), same(sums), scales(4), kept = strange_floats(128);
       std::fill_n(reinterpret_cast<int16_t*>(state.data() + 32), 32, int16_t{0x4100});  // below 9
       std::copy_n(state.data(), 64, same.data());
-      Buffer<int8_t> q(at(4 * width)), out = strange_bytes(kRelayResult);
+      Buffer<int8_t> q(at(4 * width)), out = strange_bytes(64 + kRelayResult);
       call("layer_norm_i8", {one.bytes(), parameters.bytes(), state.bytes(), q.bytes(), scales.bytes()}, {width});
       const int each = together > 1 ? 2 : 1, slot = together - 1;
       call("layer_norm_pieces", {other.bytes(), parameters.bytes(), same.bytes(), out.bytes(), kept.bytes()},
-           {slot % each, slot / each, each, 3, together, width});
+           {64, slot % each, slot / each, each, 3, together, width});
       EXPECT_EQ(std::memcmp(other.data(), one.data(), at(16 * width)), 0);
       EXPECT_EQ(same.values(), state.values());
-      for (int i = 0; i < kRelayResult; ++i) {
-        const int from = i - slot * kRelayResult / together;
+      for (int i = 0; i < 64 + kRelayResult; ++i) {
+        const int from = i - 64 - slot * kRelayResult / together;
         ASSERT_EQ(out[at(i)], from >= 0 && from < 4 * width ? q[at(from)] : 85) << together << ": " << i;
       }
       for (int i = 0; i < 128; ++i) {
