@@ -29,8 +29,8 @@ class EncoderSequence : EncoderTasks {
     const std::vector<Operation> list = operations();
     const int end = options_.count < 0 ? static_cast<int>(list.size()) : options_.first + options_.count;
     for (int i = options_.first; i < end; ++i) list[at(i)].run();
-    finish_tasks();
     restore_parameters();
+    finish_tasks();
   }
 
   struct Operation {
@@ -185,6 +185,10 @@ class EncoderSequence : EncoderTasks {
   void send_along(int step, int64_t from, int slots, int first, int n, int groups = 1, int apart = 0) {
     const int64_t block = int64_t{slots} * kResultWords, run = columns_ * 128;
     const int m = step / steps_together();
+    if (share_ == 1 && groups == 1) {
+      send_all_along(m, from, block, first, n);
+      return;
+    }
     for (int f = 0; f < feeders_; ++f) {
       const int64_t word = from + (int64_t{m} * rows_ + f * share_) * block + int64_t{first} * kResultWords +
                            step % steps_together() * run;
@@ -195,6 +199,17 @@ class EncoderSequence : EncoderTasks {
         tasks(a_in_[at(f)], state_, word,
               {repeats, {n / along_, along_ * kResultWords}, {share_, block}, {along_, kResultWords}, {run, 1}});
       }
+    }
+  }
+  // The same of all rows of blocks but the last at once, and of that: what comes is done long before, but for the last.
+  void send_all_along(int m, int64_t from, int64_t block, int first, int n) {
+    const int all = steps() / steps_together(), rest = all - 1;
+    if (m > 0 && m < rest) return;
+    const int64_t run = columns_ * 128, next = rows_ * block;
+    ready(from, m, m == 0 ? std::max(rest, 1) : all);
+    for (int f = 0; f < feeders_; ++f) {
+      tasks(a_in_[at(f)], state_, from + m * next + f * block + int64_t{first} * kResultWords,
+            {{m == 0 ? std::max(rest, 1) : 1, next}, {steps_together(), run}, {n, kResultWords}, {run, 1}});
     }
   }
   void send_down(int step, int64_t from, int slots, int first, int n, int groups = 1, int apart = 0) {

@@ -44,13 +44,15 @@ class EncoderTasks : protected EncoderArray {
   void all_read();
 
   void finish_tasks();
-  // The next launch, of the next window or of another part, begins with what a loaded configuration begins with.
+  // The next launch, of the next window or of another part, begins with what a loaded configuration begins with. While
+  // the last operation is at work.
   void restore_parameters();
 
   int weights_ = -1, state_ = -1;                 // host buffers
   std::map<int64_t, std::vector<Written>> made_;  // by array
 
  private:
+  void begun();  // waits until the present operation has begun everywhere
   void await_until(int fifo, int task);
 
   std::map<int, std::deque<int>> tasks_;
