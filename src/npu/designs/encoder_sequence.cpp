@@ -185,7 +185,7 @@ class EncoderSequence : EncoderTasks {
   void send_along(int step, int64_t from, int slots, int first, int n, int groups = 1, int apart = 0) {
     const int64_t block = int64_t{slots} * kResultWords, run = columns_ * 128;
     const int m = step / steps_together();
-    if (share_ == 1 && groups == 1) {
+    if (share_ == 1 && groups == 1 && run < 1024) {  // that a descriptor holds
       send_all_along(m, from, block, first, n);
       return;
     }
