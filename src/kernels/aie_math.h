@@ -10,6 +10,7 @@
 
 #include <aie_api/aie.hpp>
 #include <cstdint>
+#include <utility>
 
 namespace shorthand::aie2 {
 
@@ -134,6 +135,38 @@ SHORTHAND_KERNEL_INLINE Shorts row_maxima(const Shorts& m) { return folded<1>(fo
 SHORTHAND_KERNEL_INLINE Shorts spread_maxima(const Shorts& m) {
   return doubled<4>(doubled<2>(doubled<1>(row_maxima(m))));
 }
+
+// A block of floats as its upper and its lower two rows. Its rows' sums, row i in lanes i, i + 4, ...; and a number for
+// each of four rows, given like that, over the eight lanes of its row.
+struct Block {
+  Floats upper, lower;
+};
+SHORTHAND_KERNEL_INLINE Floats row_sums(const Block& b) {
+  const auto joined = [](const Floats& x, const Floats& y, unsigned run) {
+    const auto halves = aie::interleave_unzip(x, y, run);
+    return aie::add(halves.first, halves.second);
+  };
+  const Floats four = joined(b.upper, b.lower, 4), two = joined(four, four, 2);
+  return joined(two, two, 1);
+}
+SHORTHAND_KERNEL_INLINE Block spread(const Floats& rows) {
+  const Floats v = doubled<2>(doubled<1>(rows));
+  const auto halves = aie::interleave_zip(v, v, 4);
+  return {halves.first, halves.second};
+}
+SHORTHAND_KERNEL_INLINE Shorts spread(const Shorts& rows) { return doubled<4>(doubled<2>(doubled<1>(rows))); }
+// The sixteen lower and the sixteen upper bits of a block's floats.
+SHORTHAND_KERNEL_INLINE std::pair<Shorts, Shorts> bits_of(const Block& b) {
+  return aie::interleave_unzip(b.upper.cast_to<int16_t>(), b.lower.cast_to<int16_t>(), 1);
+}
+
+// Floats from their upper sixteen bits: lane i from lane i. Beside a power of two with these bits added a float's
+// lowest bit is 2^-14 of the power, so that the lower sixteen bits of the sum are a number of fewer than 15 bits and a
+// sign.
+SHORTHAND_KERNEL_INLINE Ints upper_bits(const Shorts& x) {
+  return aie::interleave_zip(aie::zeros<int16_t, 32>(), x, 1).first.cast_to<int32_t>();
+}
+SHORTHAND_KERNEL_INLINE Ints beside_16_bits() { return aie::broadcast<int32_t, 16>((9 << 23) + 0x400000); }
 
 // Of 32 rows in order: from eight vectors of four rows.
 SHORTHAND_KERNEL_INLINE Shorts row_maxima(const int16_t (*m)[32]) {

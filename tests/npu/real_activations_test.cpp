@@ -135,19 +135,28 @@ struct Quantised {
   }
 };
 
-// layer_norm_i8, four rows at a time.
+// The stream's rows, four at a time: as its pieces, to which add_result adds nothing, and through layer_norm_i8.
 Quantised normalised(const LayerNorm& norm, const std::vector<float>& x) {
   const int width = static_cast<int>(norm.gamma.size());
-  Buffer<float> parameters(npu::layer_norm_floats(width));
+  Buffer<int16_t> parameters(npu::layer_norm_words(width));
   npu::pack_layer_norm(norm.gamma, norm.beta, parameters.data());
   Quantised q;
+  Buffer<bfloat16> nothing(2048);
   for (size_t at = 0; at < x.size(); at += size(4 * width)) {
-    Buffer<float> rows(
-        std::vector<float>(x.begin() + static_cast<long>(at), x.begin() + static_cast<long>(at) + 4 * width)),
-        scales(8);
+    Buffer<float> rows(size(4 * width)), scales(8), state(64);
+    for (int c = 0; c < width; c += kTile) {
+      Buffer<int16_t> object(2048), kept(size(4 * width));
+      int16_t piece[256];  // one of eight cores', in halves
+      npu::pack_stream(x.data() + at + size(c), size(width), piece);
+      std::copy_n(piece, 128, object.data());
+      std::copy_n(piece + 128, 128, object.data() + 8 * 128);
+      call("add_result", {nothing.bytes(), object.bytes(), rows.bytes(), kept.bytes(), state.bytes()},
+           {0, c / kTile, 0, 0, 0, 0, 0, 1, 1, width});
+    }
     Buffer<int8_t> steps(size(4 * width));
-    call("layer_norm_i8", {rows.bytes(), parameters.bytes(), steps.bytes(), scales.bytes()}, {4, width});
-    q.steps.insert(q.steps.end(), steps.data(), steps.data() + 4 * width);
+    call("layer_norm_i8", {rows.bytes(), parameters.bytes(), state.bytes(), steps.bytes(), scales.bytes()}, {width});
+    const auto in_order = npu::from_blocks<int8_t>(steps.span(), 4, width, 4, 8);
+    q.steps.insert(q.steps.end(), in_order.begin(), in_order.end());
     q.scales.insert(q.scales.end(), scales.data(), scales.data() + 4);
   }
   return q;

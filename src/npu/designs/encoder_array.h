@@ -38,8 +38,8 @@ enum Parameter : int {
   kLeading,              // and before the last of them
   kNormRounds,           // results of LayerNorm's scales
   kGroups,               // in each, groups of four rows, as many at a time as a result holds
-  kBefore,               // 1: x leaves before LayerNorm
-  kAfter,                // or after it
+  kBefore,               // 1: x and the normal rows' steps leave
+  kLast,                 // or the normal rows
   kQuantiseRounds,       // results of the scales of what is quantised
   kQuantise,             // groups of four rows in each, as many at a time as a result holds
   kSlots,                // of them in a result
@@ -74,21 +74,11 @@ class EncoderArray {
   void make_fifos();  // after the cores
 
  protected:
-  // Quantised rows that wait beside the four float ones until they fill a result.
-  int norm_together() const {
-    const int d = plan_.shape.d;
-    return 16 * d + kResultBytes <= big_bytes() ? plan_.groups_together(d) : 1;
-  }
   int big_bytes() const { return EncoderPlan::kBigBytes; }
   int worker(int column, int row) const { return column * rows_ + row; }
-  // Objects of the result's tiles of four rows, and those of them that come while the rows before are at work, one a
-  // row, since a core's memory has room for two of those to come.
-  int norm_objects() const {
-    const int objects = up(plan_.shape.d / 64, along_) / along_;
-    return early() && objects > 2 ? std::max(objects, 4) : objects;
-  }
-  int early_objects() const { return early() && norm_objects() >= 4 ? 4 : 0; }
-  bool early() const { return plan_.by_rows() && columns_ >= 4; }
+  // Objects of LayerNorm's parameters.
+  int norm_objects() const { return up(norm_bytes(), kObjectBytes) / kObjectBytes; }
+  int norm_bytes() const { return (32 + 2 * plan_.shape.d) * 2; }
 
   const EncoderPlan plan_;
   const EncoderOptions options_;

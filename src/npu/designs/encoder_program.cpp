@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/attention/aie2.h"
+#include "kernels/rowwise/aie2.h"
 #include "npu/designs/encoder_array.h"
 #include "npu/kernels/aie_kernels.h"
 
@@ -58,7 +59,7 @@ class EncoderPrograms : EncoderArray {
     // Each of a product's sums in two banks, of which the other's steps need neither: there the next objects arrive.
     core.big = placed("big", big_bytes(), kBigAt), core.work = placed("work", EncoderPlan::kWorkBytes, kWorkAt);
     core.query_scales = buffer_of("query_scales", 16 * 32);  // of a tile's rows; those of a result of scales
-    core.scales = buffer_of("scales", 2 * kRelayState);      // of four rows; their largest elements
+    core.scales = buffer_of("scales", 4 * kNormState);       // of four rows; their sums and largest elements
     Program p;
     p.barrier();
     skip(p, core.b, parameter(kAlign));
@@ -159,129 +160,68 @@ class EncoderPrograms : EncoderArray {
   // while others have theirs, and all are at the same rows. Of the four rows of a core here come the result's tiles
   // along the row, and x down the column.
   void norm(Program& p, const Core& k) {
-    const int d = plan_.shape.d;
+    const int together = plan_.groups_together(plan_.shape.d), each = plan_.x_together(), d = plan_.shape.d;
     const Number width = literal(d);
-    const int together = norm_together(), kept = 16 * d;
-    const bool alone = together == 1;
-    p.loop(parameter(kNorms)).loop(kNormObjects).acquire(k.b);
+    const int first = work_at() + (plan_.x_with_steps() ? (plan_.d_tiles() - 16) * 2 * kPieceFloats : 0);
+    p.loop(parameter(kNorms)).loop(norm_objects()).acquire(k.b);
     p.call(kernel(K::copy_parameters), {object(k.b), k.work}, {counter(), width}).release(k.b).end();
-    const int early = early_objects();
-    if (early > 0) {
-      p.loop(early);
-      keep_early(p, k, counter(), literal(0));
+    auto four_rows = [&](Number index, Number group, Number batch) {
+      p.call(kernel(K::layer_norm_pieces), {k.big, k.work, k.scales, k.work, k.query_scales},
+             {literal(first), index, group, literal(each), batch, literal(together), width});
+      p.loop(parameter(kLast)).loop(plan_.output_results()).acquire(k.c);
+      p.call(kernel(K::send_normal), {k.big, k.scales, object(k.c)}, {counter(), width}).release(k.c).end().end();
+    };
+    p.loop(parameter(kNormRounds)).loop(parameter(kGroups)).loop(together / each);
+    if (each > 1) {
+      p.loop(each - 1);
+      add_result(p, k, counter(2));
+      four_rows(counter(), counter(1), counter(2));
       p.end();
     }
-    p.loop(parameter(kNormRounds)).loop(parameter(kGroups)).loop(together);
-    if (early > 0) {
-      p.call(kernel(K::rows_of), {early_place(k), k.big},
-             {literal(0), literal(0), literal(early_behind()), literal(1), literal(early * along_), width});
-    }
-    if (plan_.by_rows()) {
-      from_objects(p, k, early * along_, norm_objects() - early);
-      p.end();
-      norm_by_rows(p, k);
-    } else {
-      norm_at_once(p, k);
-    }
-    if (alone) p.acquire(k.c);
-    p.call(kernel(K::keep_quantised), {k.work, k.scales, alone ? object(k.c) : k.big, k.query_scales},
-           {literal(alone ? 0 : kept), counter(), counter(1), literal(together), width, behind_parameters()});
-    if (alone) p.release(k.c);
+    add_result(p, k, literal(each - 1));
+    // Before the last rows are at work, so that there is room for what these leave.
+    if (each > 1) send_kept(p, k, k.big, 16 * d);
+    four_rows(literal(each - 1), counter(), counter(1));
     p.end();
-    if (!alone) p.acquire(k.c).call(kernel(K::send_kept), {k.big, object(k.c)}, {literal(kept)}).release(k.c);
-    p.end();
+    send_kept(p, k, k.work, work_at());
+    p.end().loop(parameter(kBefore));
     scales(p, k);
-    p.end().end();
+    p.end().end().end();
   }
-  // They wait behind the rows and what gathers there, or behind LayerNorm's parameters; in pieces.
-  int early_bytes() const { return early_objects() * along_ * 2 * kPieceFloats; }
-  int behind_rows() const { return 16 * plan_.shape.d + (norm_together() > 1 ? kResultBytes : 0); }
-  bool early_in_big() const { return up(behind_rows(), 2 * kPieceFloats) + early_bytes() <= big_bytes(); }
-  int early_behind() const {
-    const int bytes = early_in_big() ? behind_rows() : (2 * plan_.shape.d + 16) * 4;
-    return up(bytes, 2 * kPieceFloats) / (2 * kPieceFloats);
+  // What waits in work to leave, behind LayerNorm's parameters.
+  int work_at() const { return up(norm_bytes(), 2 * kPieceFloats); }
+  void send_kept(Program& p, const Core& k, Operand from, int first) {
+    p.loop(parameter(kBefore)).acquire(k.c);
+    p.call(kernel(K::send_kept), {from, object(k.c)}, {literal(first)}).release(k.c).end();
   }
-  // Of work's bytes those of four int8 rows, the last.
-  Number behind_parameters() const { return literal(EncoderPlan::kWorkBytes - 4 * plan_.shape.d); }
-  Operand early_place(const Core& k) const { return early_in_big() ? k.big : k.work; }
-  void keep_early(Program& p, const Core& k, Number index, Number group) {
-    p.acquire(k.a);
-    p.call(kernel(K::keep_part), {object(k.a), early_place(k)},
-           {index, group, literal(plan_.rows_together()), literal(early_behind()), literal(k.column), literal(along_)});
-    p.release(k.a);
-  }
-  // While a row is at work the next one's x comes. A result leaves before the last of its rows is at work, so that
-  // there is room for the next one when it is wanted.
-  void norm_by_rows(Program& p, const Core& k) {
-    const Number width = literal(plan_.shape.d), together = literal(plan_.rows_together());
-    const int most = plan_.rows_together() - 1;
-    auto add = [&](Number row, Number group) {
-      p.loop(plan_.row_pieces()).acquire(k.b);
-      p.call(kernel(K::add_row), {object(k.b), k.big}, {counter(), row, group, together, literal(k.row), width});
-      p.release(k.b).end();
-    };
-    auto send = [&](Number row, Number group) {
-      p.call(kernel(K::send_row), {k.big, object(k.c)},
-             {row, group, together, literal(plan_.row_pieces() * kPieceFloats), width});
-    };
-    auto norm = [&](Number row, Number group) {
-      p.call(kernel(K::layer_norm_row), {k.big, k.work, k.work, k.scales},
-             {row, group, together, width, behind_parameters()});
-    };
-    auto early = [&](Number row, Number group) {
-      if (early_objects() > 0) keep_early(p, k, row, group);
-    };
-    p.loop(plan_.x_results()).acquire(k.c).loop(most);
-    add(counter(1), counter(2));
-    p.loop(parameter(kBefore));
-    send(counter(1), counter(2));
-    p.end();
-    norm(counter(), counter(1));
-    p.loop(parameter(kAfter));
-    send(counter(1), counter(2));
-    p.end();
-    early(counter(), counter(1));
-    p.end();
-    add(literal(most), counter(1));
-    p.loop(parameter(kAfter));
-    norm(literal(most), counter(1));
-    p.end();
-    send(literal(most), counter());
-    p.release(k.c).loop(parameter(kBefore));
-    norm(literal(most), counter(1));
-    p.end();
-    early(literal(most), counter());
-    p.end();
-  }
-  int x_tiles_down() const { return 4 / rows_; }  // of an object of x
-  // A result leaves as soon as its tiles have come.
-  void norm_at_once(Program& p, const Core& k) {
-    const Number width = literal(plan_.shape.d);
-    const int down = x_tiles_down(), objects = 8 / along_;
-    auto send = [&](Number result) {
-      p.acquire(k.c).call(kernel(K::send_rows), {k.big, object(k.c)}, {result, width}).release(k.c);
-    };
-    for (int o = 0; o < plan_.x_results(); ++o) {
-      from_objects(p, k, 8 * o, std::min(objects, norm_objects() - o * objects));
-      p.loop(along_ / down).acquire(k.b);
-      p.call(kernel(K::add_rows), {object(k.b), k.big},
-             {counter(), counter(1), literal(8 * o), literal(along_), literal(k.row), literal(down), width});
-      p.release(k.b).end().end().loop(parameter(kBefore));
-      send(literal(o));
-      p.end();
+  // Narrow rows' pieces of x wait behind the rows until they fill a result; wider ones leave at once, or wait before
+  // their steps.
+  void add_result(Program& p, const Core& k, Number slot) {
+    const int d = plan_.shape.d, groups = up(plan_.d_tiles(), together_) / together_, of_result = 16 / together_;
+    const bool behind_rows = plan_.x_together() > 1, before_steps = plan_.x_with_steps(), along_first = along_ >= down_;
+    const bool at_once = !behind_rows && !before_steps;
+    const int few = along_first ? k.b : k.a, many = along_first ? k.a : k.b;
+    for (int first = 0; first < groups; first += of_result) {
+      if (at_once) p.acquire(k.c);
+      p.loop(std::min(of_result, groups - first)).acquire(many).loop(together_ / std::min(along_, down_)).acquire(few);
+      const int tile = first * together_;
+      p.call(kernel(K::add_result),
+             {object(k.a), object(k.b), k.big,
+              behind_rows    ? k.big
+              : before_steps ? k.work
+                             : object(k.c),
+              k.scales},
+             {counter(), counter(1), literal(tile), slot,
+              literal((behind_rows    ? 16 * d
+                       : before_steps ? work_at()
+                                      : 0) /
+                          (2 * kPieceFloats) -
+                      (behind_rows ? 0 : tile)),
+              literal(k.column), literal(k.row), literal(along_), literal(down_), literal(d)});
+      p.release(few).end().release(many).end();
+      if (at_once) p.release(k.c);
+      if (before_steps && first == 0) send_kept(p, k, k.work, work_at());
     }
-    p.loop(4).call(kernel(K::layer_norm_row), {k.big, k.work, k.work, k.scales},
-                   {counter(), literal(0), literal(4), width, behind_parameters()});
-    p.end().loop(parameter(kAfter)).loop(plan_.x_results());
-    send(counter());
-    p.end().end();
-  }
-  // Leaves the loop open.
-  void from_objects(Program& p, const Core& k, int first, int objects) {
-    p.loop(objects).acquire(k.a);
-    p.call(kernel(K::rows_of), {object(k.a), k.big},
-           {counter(), literal(first), literal(k.column), literal(columns_), literal(along_), literal(plan_.shape.d)});
-    p.release(k.a);
   }
 
   // The scales of a round leave after its rows.

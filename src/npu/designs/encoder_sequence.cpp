@@ -34,8 +34,8 @@ class EncoderSequence : EncoderTasks {
       begin({{kAlign, 1}});
       align();
     }
-    finish_tasks();
     restore_parameters();
+    finish_tasks();
   }
 
   struct Operation {
@@ -69,9 +69,10 @@ class EncoderSequence : EncoderTasks {
             [this, &p] { run_product(p.conv2, kProductGelu, p.result, p.result_slots, 0); });
     for (const EncoderPlan::Layer& l : p.layers) {
       rows("attention's norm", [this, &l] { run_norm(l.attention_norm, false); });
-      product("values", l.value, d, [this, &p, &l] { run_product(l.value, kProductPlain, p.qkv, p.qkv_slots, 1, 2); });
+      product("values", l.value, d,
+              [this, &p, &l] { run_product(l.value, kProductPlain, p.qkv, p.qkv_slots, 1, 2, false, {}, true); });
       product("keys and queries", l.key_query, 2 * d,
-              [this, &p, &l] { run_product(l.key_query, kProductHead, p.qkv, p.qkv_slots, 0, 2); });
+              [this, &p, &l] { run_product(l.key_query, kProductHead, p.qkv, p.qkv_slots, 0, 2, false, {}, true); });
       list.push_back(
           {{"attention", int64_t{p.shape.heads} * p.key_blocks, int64_t{p.head_groups} * (p.blocks / columns_)},
            [this] { run_attention(); }});
@@ -79,7 +80,7 @@ class EncoderSequence : EncoderTasks {
       product("output", l.out, d, [this, &p, &l] { run_product(l.out, kProductPlain, p.result, p.result_slots, 0); });
       rows("feed-forward's norm", [this, &l] { run_norm(l.mlp_norm, false); });
       product("first product", l.mlp1, 4 * d, [this, &p, &l, d] {
-        run_product(l.mlp1, kProductGelu, p.hidden, p.hidden_slots, 0, 1, false, {4 * d, 0, 1});
+        run_product(l.mlp1, kProductGelu, p.hidden, p.hidden_slots, 0, 1, false, {4 * d, 0, 1}, true);
       });
       rows("quantise hidden", [this, &p, d] { run_quantise(p.hidden, p.hidden_slots, 4 * d, 1); });
       product("second product", l.mlp2, d,
@@ -92,11 +93,12 @@ class EncoderSequence : EncoderTasks {
  private:
   // int8 rows of width l.k, quantised -> tiles of 64 x 64 in `to`: in slot `first` of `slots`, and every `apart`-th on.
   void run_product(const Linear& l, int epilogue, int64_t to, int slots, int first, int apart = 1, bool clear = false,
-                   Quantised next = {}) {
+                   Quantised next = {}, bool normal = false) {
     const int m = options_.tile ? 1 : plan_.blocks / rows_, n = options_.tile ? 1 : l.tiles(), k = l.k_tiles();
     // Two tiles at a time, where both ends of what comes along the row can be held.
     const int pairs = options_.tile || options_.depth == 1 ? 0 : l.pairs(), passes = n - pairs;
-    const int64_t block = int64_t{plan_.quantised_slots(l.k)} * kTileWords;
+    const int64_t block = normal ? plan_.norm_block() : int64_t{plan_.quantised_slots(l.k)} * kTileWords;
+    const int64_t from = normal ? plan_.x + plan_.normal_slot() * kTileWords : plan_.quantised;
     const bool maxima = plan_.known(next.width);
     const bool odd = odd_down();
     begin({{kProduct, 1},
@@ -117,20 +119,20 @@ class EncoderSequence : EncoderTasks {
     // The rows' scales, then for every pass their tiles.
     auto send = [&](int i) {
       for (int f = 0; f < feeders_; ++f) {
-        const int64_t word = plan_.quantised + (int64_t{i} * rows_ + f * share_) * block;
+        const int64_t word = from + (int64_t{i} * rows_ + f * share_) * block;
         tasks(a_in_[at(f)], state_, word + int64_t{k} * kTileWords, {{share_, block}, {2, 512}, {512, 1}});
         if (share_ == 1) task(a_in_[at(f)], state_, word, {{passes, 0}, {2 * k, 512}, {512, 1}});
       }
       for (int j = 0; j < passes; ++j) {
         if (!whole) send_weights(l, j);
         for (int f = 0; share_ > 1 && f < feeders_; ++f) {
-          task(a_in_[at(f)], state_, plan_.quantised + (int64_t{i} * rows_ + f * share_) * block,
+          task(a_in_[at(f)], state_, from + (int64_t{i} * rows_ + f * share_) * block,
                {{k, kTileWords}, {share_, block}, {2, 512}, {512, 1}});
         }
       }
     };
     for (int i = 0; i < m; ++i) {
-      ready(plan_.quantised, i, i + 1);
+      ready(normal ? plan_.x : plan_.quantised, i, i + 1);
       const bool first_in = share_ == 1 && whole;  // else in tasks so many that results must leave meanwhile
       if (first_in) send(i);
       all_read();
@@ -247,6 +249,10 @@ class EncoderSequence : EncoderTasks {
   void send_along(int step, int64_t from, int slots, int first, int n, int groups = 1, int apart = 0) {
     const int64_t block = int64_t{slots} * kResultWords, run = columns_ * 128;
     const int m = step / steps_together();
+    if (share_ == 1 && groups == 1 && run < 1024) {  // that a descriptor holds
+      send_all_along(m, from, block, first, n);
+      return;
+    }
     for (int f = 0; f < feeders_; ++f) {
       const int64_t word = from + (int64_t{m} * rows_ + f * share_) * block + int64_t{first} * kResultWords +
                            step % steps_together() * run;
@@ -257,6 +263,17 @@ class EncoderSequence : EncoderTasks {
         tasks(a_in_[at(f)], state_, word,
               {repeats, {n / along_, along_ * kResultWords}, {share_, block}, {along_, kResultWords}, {run, 1}});
       }
+    }
+  }
+  // The same of all rows of blocks but the last at once, and of that: what comes is done long before, but for the last.
+  void send_all_along(int m, int64_t from, int64_t block, int first, int n) {
+    const int all = steps() / steps_together(), rest = all - 1;
+    if (m > 0 && m < rest) return;
+    const int64_t run = columns_ * 128, next = rows_ * block;
+    ready(from, m, m == 0 ? std::max(rest, 1) : all);
+    for (int f = 0; f < feeders_; ++f) {
+      tasks(a_in_[at(f)], state_, from + m * next + f * block + int64_t{first} * kResultWords,
+            {{m == 0 ? std::max(rest, 1) : 1, next}, {steps_together(), run}, {n, kResultWords}, {run, 1}});
     }
   }
   void send_down(int step, int64_t from, int slots, int first, int n, int groups = 1, int apart = 0) {
@@ -283,87 +300,81 @@ class EncoderSequence : EncoderTasks {
     }
   }
 
-  // A result of quantised pieces for each core, of `together` steps from `step` on, from slot `slot` on.
-  void take_pieces(int step, int width, int slot, int together) {
-    const int m = step / (16 / columns_), first = step % (16 / columns_) * columns_;
-    const int64_t block = int64_t{plan_.quantised_slots(width)} * kTileWords;
-    const int64_t to = plan_.quantised + int64_t{m} * rows_ * block + int64_t{slot} * kTileWords + first * 64;
+  // A result of 32 pieces of int8 or halves of pieces of x for each core, of `together` steps from `step` on, to slots
+  // from `first` on; or two results of one step.
+  void take_pieces(int64_t array, int64_t block, int step, int first, int together, int results = 1) {
+    const int m = step / (16 / columns_), group = step % (16 / columns_) * columns_;
+    const int64_t to = array + int64_t{m} * rows_ * block + int64_t{first} * kTileWords + group * 64;
     for (int c = 0; c < columns_; ++c) {
-      take(c, to + c * 64, {{rows_, block}, {together, columns_ * 64}, {32 / together, kTileWords}, {64, 1}}, 0,
-           {plan_.quantised, m, m + 1});
+      if (results > 1) {
+        take(c, to + c * 64, {{results, 32 * kTileWords}, {rows_, block}, {32, kTileWords}, {64, 1}}, 1,
+             {array, m, m + 1});
+      } else {
+        take(c, to + c * 64, {{rows_, block}, {together, columns_ * 64}, {32 / together, kTileWords}, {64, 1}}, 0,
+             {array, m, m + 1});
+      }
     }
   }
 
   // Of the steps of a round. A result holds those of 32 steps: what a round leaves there is of no meaning, and the next
   // one writes over it.
-  void take_scales(int step, int round, int width) {
-    const int64_t block = int64_t{plan_.quantised_slots(width)} * kTileWords;
-    const int64_t to = plan_.quantised + int64_t{width / 64} * kTileWords;
+  void take_scales(int64_t array, int64_t block, int step, int round, int slot) {
+    const int64_t to = array + int64_t{slot} * kTileWords;
     const int m = step / steps_together();
     for (int c = 0; c < columns_; ++c) {
       take(c, to + int64_t{m} * rows_ * block + c * 64,
            {{rows_, block}, {2 * columns_, rows_ * block}, {16 / columns_, columns_ * 64}, {64, 1}}, 0,
-           {plan_.quantised, m, m + round / steps_together()});
+           {array, m, m + round / steps_together()});
     }
   }
 
-  // Float rows of `steps` steps.
-  void take_rows(int step, int steps) {
-    const int64_t next = plan_.x_at(1, 0, 0, 0) - plan_.x;
+  // Pieces of x in halves, down the columns.
+  void send_stream(int step, int tiles) {
+    const int64_t block = plan_.norm_block(), to = plan_.x + step / steps_together() * rows_ * block;
     for (int c = 0; c < columns_; ++c) {
-      take(c, plan_.x_at(step, c, 0, 0),
-           {{steps, next},
-            {plan_.x_results(), rows_ * kResultWords},
-            {rows_, kPieceFloats},
-            {8, rows_ * kPieceFloats},
-            {kPieceFloats, 1}},
-           2, {plan_.x, step / steps_together(), step / steps_together() + 1});
-    }
-  }
-  void send_rows(int step) {
-    const int tiles = up(plan_.shape.d / 64, along_);
-    const Dim steps{steps_at_once(), plan_.x_at(1, 0, 0, 0) - plan_.x};
-    for (int c = 0; c < columns_; ++c) {
-      const int64_t word = plan_.x_at(step, c, 0, 0);
-      if (plan_.by_rows()) {
-        const int pieces = plan_.rows_together() * plan_.row_pieces();
-        tasks(w_in_[at(c)], state_, word,
-              {steps, {plan_.x_results(), rows_ * kResultWords}, {pieces * rows_, kPieceFloats}, {kPieceFloats, 1}});
-      } else {
-        tasks(w_in_[at(c)], state_, word, {steps, {tiles * rows_, kPieceFloats}, {kPieceFloats, 1}});
-      }
+      tasks(w_in_[at(c)], state_, to + (step % steps_together() * columns_ + c) * 64,
+            {{steps_at_once(), columns_ * 64}, {2 * tiles, kTileWords}, {rows_, block}, {64, 1}});
     }
   }
 
-  // What comes early for a step that is not there: any bytes will do.
-  void send_any(int objects) {
-    for (int f = 0; objects > 0 && f < feeders_; ++f)
-      task(a_in_[at(f)], state_, plan_.x, {{2 * objects * share_, 512}, {512, 1}});
+  // Normal rows as floats.
+  void take_normal(int step) {
+    const int pieces = 8 * kPieceFloats;
+    for (int c = 0; c < columns_; ++c) {
+      take(c, plan_.output_at(step, c, 0, 0),
+           {{plan_.output_results(), rows_ * pieces}, {rows_, pieces}, {4, pieces / 4}, {pieces / 4, 1}}, 1,
+           {plan_.output, 0, 1});
+    }
   }
 
   void run_norm(int64_t parameters, bool last) {
-    const int d = plan_.shape.d, tiles = norm_objects() * along_;
-    const int together = norm_together(), round = plan_.round(steps());
-    made_.erase(plan_.quantised);  // all has been read
+    const int d = plan_.shape.d, tiles = up(plan_.d_tiles(), together_);
+    const int together = plan_.groups_together(d), each = plan_.x_together(), round = plan_.round(steps());
+    const int64_t block = plan_.norm_block();
     ready(plan_.x, 0, plan_.blocks / rows_);
-    begin({{kNorms, 1}, {kNormRounds, steps() / round}, {kGroups, round / together}, {kBefore, !last}, {kAfter, last}});
+    begin({{kNorms, 1}, {kNormRounds, steps() / round}, {kGroups, round / together}, {kBefore, !last}, {kLast, last}});
     for (int c = 0; c < columns_; ++c) {
-      task(w_in_[at(c)], weights_, parameters, {{2 * kNormObjects, 512}, {512, 1}});
+      task(w_in_[at(c)], weights_, parameters, {{2 * norm_objects(), 512}, {512, 1}});
     }
     auto inputs = [&](int step) {
       const int m = step / steps_together();
       ready(plan_.result, m, m + 1);
-      send_rows(step);
+      send_stream(step, tiles);
       send_along(step, plan_.result, plan_.result_slots, 0, tiles);
-      if (step + steps_at_once() == steps()) send_any(early_objects());
     };
-    auto outputs = [&](int step, int n) {
+    auto outputs = [&](int step, int) {  // in the order of the cores' program
       all_read();
-      take_rows(step, n);
-      take_pieces(step, d, 0, n);
-      if ((step + n) % round == 0) take_scales(step + n - round, round, d);
+      const int next = step + 1;
+      const bool x_at_once = each == 1 && !plan_.x_with_steps();
+      if (x_at_once || (!last && each > 1 && next % each == 0)) take_pieces(plan_.x, block, next - each, 0, each);
+      if (last) take_normal(step);
+      if (last) return;
+      if (plan_.x_with_steps()) take_pieces(plan_.x, block, step, 0, 1, 2);
+      if (!plan_.x_with_steps() && next % together == 0)
+        take_pieces(plan_.x, block, next - together, plan_.normal_slot(), together);
+      if (next % round == 0) take_scales(plan_.x, block, next - round, round, plan_.normal_slot() + d / 64);
     };
-    each_step(together, inputs, outputs);
+    each_step(1, inputs, outputs);
   }
 
   // Objects of four rows' tiles that come down the column: as many come along the row, or some more.
@@ -422,8 +433,9 @@ class EncoderSequence : EncoderTasks {
     };
     auto outputs = [&](int step, int n) {
       all_read();
-      for (int i = 0; i < plan_.quantised_results(width); ++i) take_pieces(step, width, 32 * i, n);
-      if ((step + n) % round == 0) take_scales(step + n - round, round, width);
+      const int64_t block = int64_t{plan_.quantised_slots(width)} * kTileWords;
+      for (int i = 0; i < plan_.quantised_results(width); ++i) take_pieces(plan_.quantised, block, step, 32 * i, n);
+      if ((step + n) % round == 0) take_scales(plan_.quantised, block, step + n - round, round, width / 64);
     };
     each_step(together, inputs, outputs);
   }

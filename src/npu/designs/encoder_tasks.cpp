@@ -85,9 +85,13 @@ void EncoderTasks::finish_tasks() {
   }
 }
 
-void EncoderTasks::begin(const std::map<int, int32_t>& values) {
+void EncoderTasks::begun() {
   for (const auto& [fifo, task] : first_out_) await_until(fifo, task);
   first_out_.clear();
+}
+
+void EncoderTasks::begin(const std::map<int, int32_t>& values) {
+  begun();
   read_before_ = std::exchange(last_in_, {});
   for (int c = 0; c < columns_; ++c) {
     for (int r = 0; r < rows_; ++r) {
@@ -106,6 +110,7 @@ void EncoderTasks::begin(const std::map<int, int32_t>& values) {
 }
 
 void EncoderTasks::restore_parameters() {
+  begun();
   for (int w = 0; w < rows_ * columns_; ++w) {
     for (int i = 0; i < kParameters; ++i) {
       if (written_[at(w)][at(i)] != 0) b_.write(w, i, 0);

@@ -44,7 +44,8 @@ class EncoderTasks : protected EncoderArray {
   void all_read();
 
   void finish_tasks();
-  // The next launch, of the next window or of another part, begins with what a loaded configuration begins with.
+  // The next launch, of the next window or of another part, begins with what a loaded configuration begins with. While
+  // the last operation is at work.
   void restore_parameters();
 
   int weights_ = -1, state_ = -1;                 // host buffers
@@ -52,6 +53,7 @@ class EncoderTasks : protected EncoderArray {
   std::map<int, int64_t> sent_;                   // words, by FIFO
 
  private:
+  void begun();  // waits until the present operation has begun everywhere
   void await_until(int fifo, int task);
 
   std::map<int, std::deque<int>> tasks_;

@@ -207,7 +207,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"npu1", {.n_mels = 80, .n_ctx = 70, .d = 704, .heads = 11, .layers = 1}},
                       Case{"npu1_2col", {.n_mels = 80, .n_ctx = 150, .d = 320, .heads = 5, .layers = 1}},
                       Case{"npu2", {.n_mels = 80, .n_ctx = 70, .d = 320, .heads = 5, .layers = 1}},
-                      // Rows of x are too wide to come one by one.
+                      // Pieces of x are more than a result holds.
                       Case{"npu1", {.n_mels = 80, .n_ctx = 70, .d = 1088, .heads = 17, .layers = 1}},
                       Case{"npu2", {.n_mels = 80, .n_ctx = 150, .d = 128, .heads = 2, .layers = 1}}));
 
