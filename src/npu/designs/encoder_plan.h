@@ -96,8 +96,7 @@ struct EncoderPlan {
   // ones that products leave, these leave the rows' maxima too, `sets` for each row of blocks: one a column and
   // product.
   bool known(int width) const { return width > 1024; }
-  // Sums; four float rows, of narrow ones with results of x and of steps behind them; four bfloat16 rows that are
-  // quantised.
+  // Sums; four float rows, narrow ones with a result of x behind them; four bfloat16 rows that are quantised.
   int big_bytes() const { return std::max((kAttentionSums + kAttentionState) * 4, 16 * shape.d); }
   static int sets_up(int sets) { return up(sets, 16); }
   int64_t maxima_at(int block, int sets, int set) const {
