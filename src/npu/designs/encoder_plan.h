@@ -114,7 +114,7 @@ struct EncoderPlan {
   // product.
   bool known(int width) const { return width > 1024; }
   // kBig: a product's sums and what an epilogue keeps; attention's, but for its sums; four float rows, of narrow ones
-  // with results of x behind them; four bfloat16 rows that are quantised. kWork: a product's other sums; attention's;
+  // with a result of x behind them; four bfloat16 rows that are quantised. kWork: a product's other sums; attention's;
   // LayerNorm's parameters, and behind them what waits to leave.
   static constexpr int kBigBytes = kRelayBig, kWorkBytes = 64 * 64 * 4;
   static int sets_up(int sets) { return up(sets, 16); }

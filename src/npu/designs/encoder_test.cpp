@@ -228,6 +228,28 @@ TEST(Encoder, FitsOnEveryArray) {
   }
 }
 
+// At full width the sequence's tasks are others than at a test's: none may wait for one that it holds back.
+TEST(Encoder, EndsOnEveryArrayAtFullWidth) {
+  SimOptions timing;
+  timing.timing_only = true;
+  struct Full {
+    const char* device;
+    int d, depth;
+  };
+  for (const auto& [name, d, depth] : {Full{"npu1", 512, 1},
+                                       {"npu1_1col", 384, 2},
+                                       {"npu1_2col", 512, 2},
+                                       {"npu1_2col", 768, 2},
+                                       {"npu2", 512, 2},
+                                       {"npu2", 1280, 2}}) {
+    const Device device = *find_device(name);
+    const Result<Design> design = encoder_design(device, {80, 1500, d, d / 64, 1}, {.depth = depth});
+    ASSERT_TRUE(design.ok()) << design.error().message;
+    const Result<SimReport> report = simulate(*design, device, timing, {});
+    EXPECT_TRUE(report.ok()) << name << ", width " << d << ": " << (report.ok() ? "" : report.error().message);
+  }
+}
+
 // However it is cut into launches, and with one object a FIFO, the same bits come out.
 TEST(Encoder, LaunchesAndBuffersChangeNoBit) {
   const Device device = *find_device("npu1");
