@@ -149,6 +149,8 @@ SHORTHAND_KERNEL_INLINE void keep_piece(const float* rows, const Shorts& most, i
   for (int32_t at = kBlock; at < kPiece; at += kBlock) aie::store_v(out + at, steps_beside(at, magic));
 }
 
+int16_t* parameters_behind(float* state) { return reinterpret_cast<int16_t*>(state + kNormState); }
+
 }  // namespace
 
 extern "C" {
@@ -223,9 +225,9 @@ void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t first, 
   }
 }
 
-void copy_parameters(const int16_t* object, int16_t* parameters, int32_t index, int32_t width) {
+void copy_parameters(const int16_t* object, float* state, int32_t index, int32_t width) {
   const int32_t first = index * kObjectShorts;
-  copy(object, parameters + first, at_most(2 * width + 32 - first, kObjectShorts));
+  copy(object, parameters_behind(state) + first, at_most(2 * width + 32 - first, kObjectShorts));
 }
 
 void add_result(const bfloat16* result, const int16_t* x, float* rows, int16_t* out, float* state, int32_t index,
@@ -253,11 +255,12 @@ void add_result(const bfloat16* result, const int16_t* x, float* rows, int16_t* 
   }
 }
 
-void layer_norm_pieces(float* rows, const int16_t* parameters, float* state, int8_t* out, float* kept, int32_t first,
-                       int32_t index, int32_t group, int32_t each, int32_t batch, int32_t together, int32_t width) {
+void layer_norm_pieces(float* rows, float* state, int8_t* out, float* kept, int32_t first, int32_t index, int32_t group,
+                       int32_t each, int32_t batch, int32_t together, int32_t width) {
   const int32_t slot = group * each + index;
   const int32_t apart = together == 4 ? kRelayResult / 4 : together == 2 ? kRelayResult / 2 : kRelayResult;
-  layer_norm_i8(rows, parameters, state, out + first + slot * apart, kept + 4 * (batch * together + slot), width);
+  layer_norm_i8(rows, parameters_behind(state), state, out + first + slot * apart, kept + 4 * (batch * together + slot),
+                width);
 }
 
 void send_normal(const int16_t* rows, const float* state, float* out, int32_t index, int32_t width) {

@@ -25,7 +25,8 @@
 // clear_first       row 0 of a bfloat16 tile and of the maxima = 0 if `index` is 0.
 // rows_of           the part's pieces of an object, tiles first + index * tiles on, to their columns of float rows, row
 //                   after row.
-// copy_parameters   an object of LayerNorm's parameters (rowwise/aie2.h) to its place among them.
+// copy_parameters   an object of LayerNorm's parameters (rowwise/aie2.h) to its place among them, behind its state
+//                   [kNormState] floats.
 // add_result        x += result: the stream's pieces (npu::pack_stream() in npu/kernels/layouts.h), which come `down` a
 //                   column in halves, half h of all parts before the next one of all, and a result's, which come
 //                   `along` a row, so many tiles an object. Of the smaller of both numbers of tiles, from first +
@@ -33,7 +34,8 @@
 //                   after tile; as the stream's pieces to out, tile t as piece behind + 8 slot + t; their lanes' sums
 //                   and largest magnitudes to state, as layer_norm_i8 reads it, tile 0 starting anew. The exponent in
 //                   a piece is that of its rows' largest: 2^-16 of it is lost, 2^-15 in the first eight columns.
-// layer_norm_pieces layer_norm_i8 of rowwise/aie2.h: q to out from byte first + kRelayResult / together * s on, the
+// layer_norm_pieces layer_norm_i8 of rowwise/aie2.h, parameters behind the state: q to out from byte first +
+// kRelayResult / together * s on, the
 //                   scales to place batch * together + s of kept, s = group * each + index.
 // send_normal       the tiles 8 index on of what that left in rows, as floats in blocks of 4 x 8; nothing beyond the
 //                   width.
@@ -81,12 +83,12 @@ void product_end(int32_t* sums, const int16_t* columns, const float* scales, int
 void clear_first(bfloat16* tile, int32_t* big, int32_t index);
 void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t first, int32_t part, int32_t parts,
              int32_t tiles, int32_t width);
-void copy_parameters(const int16_t* object, int16_t* parameters, int32_t index, int32_t width);
+void copy_parameters(const int16_t* object, float* state, int32_t index, int32_t width);
 void add_result(const bfloat16* result, const int16_t* x, float* rows, int16_t* out, float* state, int32_t index,
                 int32_t group, int32_t first, int32_t slot, int32_t behind, int32_t along_part, int32_t down_part,
                 int32_t along, int32_t down, int32_t width);
-void layer_norm_pieces(float* rows, const int16_t* parameters, float* state, int8_t* out, float* kept, int32_t first,
-                       int32_t index, int32_t group, int32_t each, int32_t batch, int32_t together, int32_t width);
+void layer_norm_pieces(float* rows, float* state, int8_t* out, float* kept, int32_t first, int32_t index, int32_t group,
+                       int32_t each, int32_t batch, int32_t together, int32_t width);
 void send_normal(const int16_t* rows, const float* state, float* out, int32_t index, int32_t width);
 void keep_quantised(const int8_t* q, const float* scales, int8_t* out, float* kept, int32_t first, int32_t index,
                     int32_t batch, int32_t together, int32_t width);

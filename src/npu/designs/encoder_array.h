@@ -100,6 +100,6 @@ class EncoderArray {
 
 // Both after the FIFOs, the programs first.
 void make_encoder_programs(const EncoderArray& array);
-void make_encoder_sequence(const EncoderArray& array);
+void make_encoder_sequence(const EncoderArray& array, Builder& b);  // b is that of the array
 
 }  // namespace shorthand::npu

@@ -59,7 +59,7 @@ class EncoderPrograms : EncoderArray {
     // Each of a product's sums in two banks, of which the other's steps need neither: there the next objects arrive.
     core.big = placed("big", big_bytes(), kBigAt), core.work = placed("work", EncoderPlan::kWorkBytes, kWorkAt);
     core.query_scales = buffer_of("query_scales", 16 * 32);  // of a tile's rows; those of a result of scales
-    core.scales = buffer_of("scales", 4 * kNormState);       // of four rows; their sums and largest elements
+    core.scales = buffer_of("scales", 2 * kRelayState);      // of four rows; their largest elements
     Program p;
     p.barrier();
     skip(p, core.b, parameter(kAlign));
@@ -166,10 +166,10 @@ class EncoderPrograms : EncoderArray {
     p.loop(parameter(kNorms)).loop(norm_objects()).acquire(k.b);
     p.call(kernel(K::copy_parameters), {object(k.b), k.work}, {counter(), width}).release(k.b).end();
     auto four_rows = [&](Number index, Number group, Number batch) {
-      p.call(kernel(K::layer_norm_pieces), {k.big, k.work, k.scales, k.work, k.query_scales},
+      p.call(kernel(K::layer_norm_pieces), {k.big, k.work, k.work, k.query_scales},
              {literal(first), index, group, literal(each), batch, literal(together), width});
       p.loop(parameter(kLast)).loop(plan_.output_results()).acquire(k.c);
-      p.call(kernel(K::send_normal), {k.big, k.scales, object(k.c)}, {counter(), width}).release(k.c).end().end();
+      p.call(kernel(K::send_normal), {k.big, k.work, object(k.c)}, {counter(), width}).release(k.c).end().end();
     };
     p.loop(parameter(kNormRounds)).loop(parameter(kGroups)).loop(together / each);
     if (each > 1) {
@@ -188,8 +188,9 @@ class EncoderPrograms : EncoderArray {
     scales(p, k);
     p.end().end().end();
   }
-  // What waits in work to leave, behind LayerNorm's parameters.
-  int work_at() const { return up(norm_bytes(), 2 * kPieceFloats); }
+  static int pieces(int bytes) { return bytes / (2 * kPieceFloats); }
+  // What waits in work to leave, behind LayerNorm's state and parameters.
+  int work_at() const { return up(4 * kNormState + norm_bytes(), 2 * kPieceFloats); }
   void send_kept(Program& p, const Core& k, Operand from, int first) {
     p.loop(parameter(kBefore)).acquire(k.c);
     p.call(kernel(K::send_kept), {from, object(k.c)}, {literal(first)}).release(k.c).end();
@@ -210,14 +211,10 @@ class EncoderPrograms : EncoderArray {
               behind_rows    ? k.big
               : before_steps ? k.work
                              : object(k.c),
-              k.scales},
+              k.work},
              {counter(), counter(1), literal(tile), slot,
-              literal((behind_rows    ? 16 * d
-                       : before_steps ? work_at()
-                                      : 0) /
-                          (2 * kPieceFloats) -
-                      (behind_rows ? 0 : tile)),
-              literal(k.column), literal(k.row), literal(along_), literal(down_), literal(d)});
+              literal(behind_rows ? pieces(16 * d) : (before_steps ? pieces(work_at()) : 0) - tile), literal(k.column),
+              literal(k.row), literal(along_), literal(down_), literal(d)});
       p.release(few).end().release(many).end();
       if (at_once) p.release(k.c);
       if (before_steps && first == 0) send_kept(p, k, k.work, work_at());

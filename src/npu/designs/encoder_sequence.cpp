@@ -24,18 +24,20 @@ class EncoderSequence : EncoderTasks {
  public:
   explicit EncoderSequence(const EncoderArray& array) : EncoderTasks(array) {}
 
-  void make_sequence() {
+  // With `align` the last operation lets an object pass that comes down the columns. Returns whether an odd number of
+  // them came down in all: the next launch, too, is to begin with the first of the cores' objects.
+  bool make_sequence(bool align) {
     weights_ = b_.host("weights", plan_.weight_words * 4);
     state_ = b_.host("state", plan_.state_words * 4);
     const std::vector<Operation> list = operations();
     const int end = options_.count < 0 ? static_cast<int>(list.size()) : options_.first + options_.count;
-    for (int i = options_.first; i < end; ++i) list[at(i)].run();
-    if (odd_down()) {  // the next launch begins with the first of the cores' objects
-      begin({{kAlign, 1}});
-      align();
+    for (int i = options_.first; i < end; ++i) {
+      if (align && i == end - 1) align_next();
+      list[at(i)].run();
     }
     restore_parameters();
     finish_tasks();
+    return odd_down();
   }
 
   struct Operation {
@@ -100,9 +102,8 @@ class EncoderSequence : EncoderTasks {
     const int64_t block = normal ? plan_.norm_block() : int64_t{plan_.quantised_slots(l.k)} * kTileWords;
     const int64_t from = normal ? plan_.x + plan_.normal_slot() * kTileWords : plan_.quantised;
     const bool maxima = plan_.known(next.width);
-    const bool odd = odd_down();
+    if (odd_down()) align_next();
     begin({{kProduct, 1},
-           {kAlign, odd},
            {kTiles, m},
            {kPairs, pairs},
            {kDeep, k - 2},
@@ -112,7 +113,6 @@ class EncoderSequence : EncoderTasks {
            {kEpilogue, epilogue},
            {kClear, clear},
            {kMaxima, maxima}});
-    if (odd) align();
     const bool whole = !options_.tile && pairs == l.pairs();
     for (int c = 0; whole && c < columns_; ++c)
       task(w_in_[at(c)], weights_, l.column_at(c), {{m, 0}, {l.objects(), kTileWords}, {2, 512}, {512, 1}});
@@ -148,12 +148,6 @@ class EncoderSequence : EncoderTasks {
       }
       if (!first_in) send(i);
     }
-  }
-
-  // Whether an odd number of objects went down the columns; and one more, of any bytes.
-  bool odd_down() const { return sent_.contains(w_in_[0]) && sent_.at(w_in_[0]) / kTileWords % 2 != 0; }
-  void align() {
-    for (int c = 0; c < columns_; ++c) task(w_in_[at(c)], weights_, 0, {{2, 512}, {512, 1}});
   }
 
   // The weights of one tile of each column, of which pairs may lie there.
@@ -450,7 +444,12 @@ class EncoderSequence : EncoderTasks {
 
 }  // namespace
 
-void make_encoder_sequence(const EncoderArray& array) { EncoderSequence(array).make_sequence(); }
+void make_encoder_sequence(const EncoderArray& array, Builder& b) {
+  const Builder before = b;
+  if (!EncoderSequence(array).make_sequence(false)) return;
+  b = before;
+  EncoderSequence(array).make_sequence(true);
+}
 
 Result<std::vector<EncoderOperation>> encoder_operations(const Device& device, const EncoderShape& shape) {
   SHORTHAND_TRY(check_shape(device, shape, {}));
