@@ -142,7 +142,8 @@ class ChainedDesign {
           .end();
       p.call(kernel("softmax_bf16"), {big, weights}, {rows, width, literal(a_.positions)});
       p.call(kernel("quantise_rows_bf16"), {weights, big, scales}, {rows, width, width, width}).acquire(c);
-      p.call(kernel("keep_quantised"), {big, scales, object(c), kept}, {zero, zero, counter(), literal(1), width, zero});
+      p.call(kernel("keep_quantised"), {big, scales, object(c), kept},
+             {zero, zero, counter(), literal(1), width, zero});
       p.release(c).end().acquire(c).call(kernel("send_scales"), {kept, object(c)}).release(c).end();
     }
     if (does(2)) {
