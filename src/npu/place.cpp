@@ -328,7 +328,7 @@ Result<void> Placer::fill_core(int worker_index) {
       }
     }
     for (int n = 0; n < i.count; ++n) {
-      const int64_t address = i.address >= 0 ? map.find(i.bytes, i.address, i.address + i.bytes)
+      const int64_t address = i.address >= 0 ? map.find_at(i.bytes, i.address)
                               : best >= 0    ? map.find_in_bank(i.bytes, best)
                                              : map.find(i.bytes);
       if (address < 0) {

@@ -184,22 +184,6 @@ class EncoderSequence : EncoderTasks {
         tasks(w_in_[at(c)], state_, asked(h, q, c) + kTileWords, {{rows, head}, {2, 512}, {512, 1}});
       }
     };
-    // Factors, keys and values of some groups of tiles of keys.
-    auto send_keys = [&](int h, int first, int n) {
-      const int64_t keys = plan_.qkv + h * rows_ * head + int64_t{first} * together * block;
-      for (int c = 0; n > 0 && c < columns_; ++c) {
-        tasks(w_in_[at(c)], state_, keys + kHeadFactors / 2,
-              {{n, together * block}, {kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
-      }
-      for (int f = 0; n > 0 && share_ == 1 && f < feeders_; ++f)
-        task(a_in_[at(f)], state_, keys + f * head + kTileWords, {{n * together, block}, {6, 512}, {512, 1}});
-      for (int i = 0; share_ > 1 && i < n * together; ++i) {
-        for (int f = 0; f < feeders_; ++f) {
-          task(a_in_[at(f)], state_, keys + f * share_ * head + i * block + kTileWords,
-               {{3, kTileWords}, {share_, head}, {2, 512}, {512, 1}});
-        }
-      }
-    };
     // The first head begins with the keys that are there before the last row of blocks is.
     const int rows_of_blocks = plan_.blocks / rows_, all = plan_.key_blocks / together;
     const int there = share_ == 1 && (columns_ - 1) / rows_ < rows_of_blocks - 1
@@ -224,6 +208,25 @@ class EncoderSequence : EncoderTasks {
         // The next head's scales and first queries come before this one ends: after the last, its own again.
         const bool of_group = q + 1 < queries, last = !of_group && h + 1 == groups;
         send_queries(of_group || last ? h : h + 1, of_group ? q + 1 : last ? q : 0, last ? 1 : rows_);
+      }
+    }
+  }
+
+  // Factors, keys and values of `n` groups of tiles of keys, for the heads of group h.
+  void send_keys(int h, int first, int n) {
+    const int together = plan_.keys_together();
+    const int64_t block = int64_t{plan_.qkv_slots} * kResultWords, head = 2 * kResultWords;
+    const int64_t keys = plan_.qkv + h * rows_ * head + int64_t{first} * together * block;
+    for (int c = 0; n > 0 && c < columns_; ++c) {
+      tasks(w_in_[at(c)], state_, keys + kHeadFactors / 2,
+            {{n, together * block}, {kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
+    }
+    for (int f = 0; n > 0 && share_ == 1 && f < feeders_; ++f)
+      task(a_in_[at(f)], state_, keys + f * head + kTileWords, {{n * together, block}, {6, 512}, {512, 1}});
+    for (int i = 0; share_ > 1 && i < n * together; ++i) {
+      for (int f = 0; f < feeders_; ++f) {
+        task(a_in_[at(f)], state_, keys + f * share_ * head + i * block + kTileWords,
+             {{3, kTileWords}, {share_, head}, {2, 512}, {512, 1}});
       }
     }
   }
