@@ -12,6 +12,7 @@
 #include "kernels/attention/aie2.h"
 #include "kernels/gemm_i8/aie2.h"
 #include "kernels/relay/aie2.h"
+#include "kernels/rowwise/aie2.h"
 #include "npu/kernels/call.h"
 #include "npu/kernels/layouts.h"
 #include "support/arrays.h"

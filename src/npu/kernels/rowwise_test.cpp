@@ -8,6 +8,7 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/rowwise/aie2.h"
 #include "npu/kernels/call.h"
 #include "npu/kernels/layouts.h"
 #include "support/arrays.h"
