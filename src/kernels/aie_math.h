@@ -10,6 +10,7 @@
 
 #include <aie_api/aie.hpp>
 #include <cstdint>
+#include <utility>
 
 namespace shorthand::aie2 {
 
@@ -96,6 +97,26 @@ SHORTHAND_KERNEL_INLINE Floats without_negatives(const Floats& x) {
   return aie::max(x.cast_to<int32_t>(), aie::zeros<int32_t, 16>()).cast_to<float>();
 }
 
+// The largest exponent field among 64 floats that are not negative.
+SHORTHAND_KERNEL_INLINE int32_t largest_exponent(const Floats (&x)[4]) {
+  const Ints left = aie::max(x[0].cast_to<int32_t>(), x[1].cast_to<int32_t>());
+  const Ints right = aie::max(x[2].cast_to<int32_t>(), x[3].cast_to<int32_t>());
+  return aie::reduce_max(aie::max(left, right)) >> 23;
+}
+
+// x * 2^(126 - exponent), which is below 1, with `bits` fractional bits.
+template <int bits>
+SHORTHAND_KERNEL_INLINE Shorts mantissas(const Floats& x0, const Floats& x1, int32_t exponent) {
+  const Ints up = aie::broadcast<int32_t, 16>((126 - exponent) << 23);
+  const auto scaled = [&up](const Floats& v) {
+    const Ints moved = aie::add(v.cast_to<int32_t>(), up);
+    // What is far below the largest has no bits left, and its exponent would wrap.
+    const auto gone = aie::lt(moved, aie::broadcast<int32_t, 16>(64 << 23));
+    return int_of<bits>(aie::select(moved.cast_to<float>(), splat(0.0f), gone));
+  };
+  return narrowed<int16_t>(scaled(x0), scaled(x1));
+}
+
 // A block's rows: the largest of each, in turn over all lanes; and eight lanes a row, all with the row's largest.
 template <unsigned run, class V>
 SHORTHAND_KERNEL_INLINE V merged(const V& a, const V& b) {
@@ -114,6 +135,38 @@ SHORTHAND_KERNEL_INLINE Shorts row_maxima(const Shorts& m) { return folded<1>(fo
 SHORTHAND_KERNEL_INLINE Shorts spread_maxima(const Shorts& m) {
   return doubled<4>(doubled<2>(doubled<1>(row_maxima(m))));
 }
+
+// A block of floats as its upper and its lower two rows. Its rows' sums, row i in lanes i, i + 4, ...; and a number for
+// each of four rows, given like that, over the eight lanes of its row.
+struct Block {
+  Floats upper, lower;
+};
+SHORTHAND_KERNEL_INLINE Floats row_sums(const Block& b) {
+  const auto joined = [](const Floats& x, const Floats& y, unsigned run) {
+    const auto halves = aie::interleave_unzip(x, y, run);
+    return aie::add(halves.first, halves.second);
+  };
+  const Floats four = joined(b.upper, b.lower, 4), two = joined(four, four, 2);
+  return joined(two, two, 1);
+}
+SHORTHAND_KERNEL_INLINE Block spread(const Floats& rows) {
+  const Floats v = doubled<2>(doubled<1>(rows));
+  const auto halves = aie::interleave_zip(v, v, 4);
+  return {halves.first, halves.second};
+}
+SHORTHAND_KERNEL_INLINE Shorts spread(const Shorts& rows) { return doubled<4>(doubled<2>(doubled<1>(rows))); }
+// The sixteen lower and the sixteen upper bits of a block's floats.
+SHORTHAND_KERNEL_INLINE std::pair<Shorts, Shorts> bits_of(const Block& b) {
+  return aie::interleave_unzip(b.upper.cast_to<int16_t>(), b.lower.cast_to<int16_t>(), 1);
+}
+
+// Floats from their upper sixteen bits: lane i from lane i. Beside a power of two with these bits added a float's
+// lowest bit is 2^-14 of the power, so that the lower sixteen bits of the sum are a number of fewer than 15 bits and a
+// sign.
+SHORTHAND_KERNEL_INLINE Ints upper_bits(const Shorts& x) {
+  return aie::interleave_zip(aie::zeros<int16_t, 32>(), x, 1).first.cast_to<int32_t>();
+}
+SHORTHAND_KERNEL_INLINE Ints beside_16_bits() { return aie::broadcast<int32_t, 16>((9 << 23) + 0x400000); }
 
 // Of 32 rows in order: from eight vectors of four rows.
 SHORTHAND_KERNEL_INLINE Shorts row_maxima(const int16_t (*m)[32]) {

@@ -58,8 +58,8 @@ int Builder::fifo(Fifo fifo) {
   return static_cast<int>(design_.fifos.size()) - 1;
 }
 
-int Builder::buffer(std::string name, int worker, int bytes, int bank) {
-  design_.buffers.push_back({std::move(name), worker, bytes, bank, {}});
+int Builder::buffer(std::string name, int worker, int bytes, int bank, int address) {
+  design_.buffers.push_back({std::move(name), worker, bytes, bank, address, {}});
   return static_cast<int>(design_.buffers.size()) - 1;
 }
 

@@ -48,7 +48,7 @@ class Builder {
 
   int kernel(const KernelType& type);
   int fifo(Fifo fifo);
-  int buffer(std::string name, int worker, int bytes, int bank = -1);
+  int buffer(std::string name, int worker, int bytes, int bank = -1, int address = -1);
   int worker(std::string name, const Program& program = {}, Tile tile = {}, std::vector<int32_t> parameters = {});
   Builder& program(int worker, const Program& program);
   Builder& stack(int worker, int bytes);

@@ -232,6 +232,24 @@ TEST(Place, KeepsBuffersApart) {
   }
 }
 
+TEST(Place, KeepsAnAddressThatIsAskedFor) {
+  auto placed = [](std::initializer_list<int> addresses) {
+    Design d = *Copy{}.build();
+    for (int address : addresses) d.buffers.push_back({"kept", 0, 4096, -1, address, {}});
+    return place(d, kNpu1);
+  };
+  const Result<Placement> p = placed({20000, 24096, 65536 - 4096});
+  ASSERT_TRUE(p.ok()) << p.error().message;
+  EXPECT_EQ(p->regions[static_cast<size_t>(p->buffers[0])].address, 20000);
+  EXPECT_EQ(p->regions[static_cast<size_t>(p->buffers[1])].address, 24096);
+  EXPECT_EQ(p->regions[static_cast<size_t>(p->buffers[2])].banks, 1u << 3);
+  for (auto addresses : {std::initializer_list<int>{20000, 24064}, {0}, {20016}, {65536 - 4064}}) {
+    const Result<Placement> not_there = placed(addresses);
+    ASSERT_FALSE(not_there.ok());
+    EXPECT_THAT(not_there.error().message, HasSubstr("is asked for"));
+  }
+}
+
 TEST(Device, PartsAndNeighbours) {
   EXPECT_EQ(find_device("npu1_2col")->columns, 2);
   EXPECT_FALSE(find_device("npu3").ok());

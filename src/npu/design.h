@@ -66,6 +66,7 @@ struct Buffer {
   int worker = 0;
   int bytes = 0;
   int bank = -1;                   // negative: as placed
+  int address = -1;                // in the tile, a multiple of 32; negative: as placed
   std::vector<std::byte> initial;  // empty: zeros
 };
 

@@ -23,6 +23,10 @@ class MemoryMap {
     return at + bytes <= high ? at : -1;
   }
   int64_t find(int64_t bytes) const { return find(bytes, 0, bytes_); }
+  // `address` itself, or -1.
+  int64_t find_at(int64_t bytes, int64_t address) const {
+    return address % 32 == 0 && address + bytes <= bytes_ ? find(bytes, address, address + bytes) : -1;
+  }
   // In the last bank the highest: what is free there then adjoins what is free in the one before, and holds what no
   // bank has room for.
   int64_t find_in_bank(int64_t bytes, int bank) const {

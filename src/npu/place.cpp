@@ -267,6 +267,7 @@ struct Item {
   int64_t bytes;
   int bank;
   std::vector<int>* regions;
+  int64_t address = -1;  // of the only one
 };
 
 Result<void> Placer::fill_core(int worker_index) {
@@ -300,7 +301,7 @@ Result<void> Placer::fill_core(int worker_index) {
   for (size_t b = 0; b < design_.buffers.size(); ++b) {
     const Buffer& buffer = design_.buffers[b];
     if (buffer.worker != worker_index) continue;
-    items.push_back({buffer.name, 1, buffer.bytes, buffer.bank, &placed[design_.fifos.size() + b]});
+    items.push_back({buffer.name, 1, buffer.bytes, buffer.bank, &placed[design_.fifos.size() + b], buffer.address});
   }
   if (!worker.parameters.empty()) {
     items.push_back(
@@ -312,26 +313,30 @@ Result<void> Placer::fill_core(int worker_index) {
     std::stable_sort(items.begin(), items.end(),
                      [](const Item& a, const Item& b) { return a.count * a.bytes > b.count * b.bytes; });
   }
-  // What no bank holds comes first, then what has its bank.
+  // What has its address comes first, then what no bank holds, then what has its bank.
   auto rank = [&](const Item& i) {
+    if (i.address >= 0) return -1;
     return device_.core.banks > 0 && i.bytes > device_.core.memory_bytes / device_.core.banks ? 0 : i.bank >= 0 ? 1 : 2;
   };
   std::stable_sort(items.begin(), items.end(), [&](const Item& a, const Item& b) { return rank(a) < rank(b); });
   for (const Item& i : items) {
     int best = i.bank;
-    if (best < 0 && design_.allocation == Allocation::banks) {
+    if (best < 0 && i.address < 0 && design_.allocation == Allocation::banks) {
       for (int bank = 0; bank < map.banks(); ++bank) {
         if (map.find_in_bank(i.count * ((i.bytes + 31) / 32 * 32), bank) < 0) continue;
         if (best < 0 || map.used_in_bank(bank) < map.used_in_bank(best)) best = bank;
       }
     }
     for (int n = 0; n < i.count; ++n) {
-      const int64_t address = best >= 0 ? map.find_in_bank(i.bytes, best) : map.find(i.bytes);
+      const int64_t address = i.address >= 0 ? map.find_at(i.bytes, i.address)
+                              : best >= 0    ? map.find_in_bank(i.bytes, best)
+                                             : map.find(i.bytes);
       if (address < 0) {
-        return refuse(fmt::format(
-            "{} at {}: {} does not fit; {} bytes with the stack are wanted of {}{}", worker.name, to_string(tile),
-            i.name, wanted, device_.core.memory_bytes,
-            i.bank >= 0 ? fmt::format(" (bank {} is asked for)", i.bank) : "; use smaller objects or a lower depth"));
+        return refuse(fmt::format("{} at {}: {} does not fit; {} bytes with the stack are wanted of {}{}", worker.name,
+                                  to_string(tile), i.name, wanted, device_.core.memory_bytes,
+                                  i.address >= 0 ? fmt::format(" (address {} is asked for)", i.address)
+                                  : i.bank >= 0  ? fmt::format(" (bank {} is asked for)", i.bank)
+                                                 : "; use smaller objects or a lower depth"));
       }
       i.regions->push_back(region(tile, i.count > 1 ? fmt::format("{} [{}]", i.name, n) : i.name, address, i.bytes));
     }

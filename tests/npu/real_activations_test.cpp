@@ -135,19 +135,28 @@ struct Quantised {
   }
 };
 
-// layer_norm_i8, four rows at a time.
+// The stream's rows, four at a time: as its pieces, to which add_result adds nothing, and through layer_norm_i8.
 Quantised normalised(const LayerNorm& norm, const std::vector<float>& x) {
   const int width = static_cast<int>(norm.gamma.size());
-  Buffer<float> parameters(npu::layer_norm_floats(width));
+  Buffer<int16_t> parameters(npu::layer_norm_words(width));
   npu::pack_layer_norm(norm.gamma, norm.beta, parameters.data());
   Quantised q;
+  Buffer<bfloat16> nothing(2048);
   for (size_t at = 0; at < x.size(); at += size(4 * width)) {
-    Buffer<float> rows(
-        std::vector<float>(x.begin() + static_cast<long>(at), x.begin() + static_cast<long>(at) + 4 * width)),
-        scales(8);
+    Buffer<float> rows(size(4 * width)), scales(8), state(64);
+    for (int c = 0; c < width; c += kTile) {
+      Buffer<int16_t> object(2048), kept(size(4 * width));
+      int16_t piece[256];  // one of eight cores', in halves
+      npu::pack_stream(x.data() + at + size(c), size(width), piece);
+      std::copy_n(piece, 128, object.data());
+      std::copy_n(piece + 128, 128, object.data() + 8 * 128);
+      call("add_result", {nothing.bytes(), object.bytes(), rows.bytes(), kept.bytes(), state.bytes()},
+           {0, c / kTile, 0, 0, 0, 0, 0, 1, 1, width});
+    }
     Buffer<int8_t> steps(size(4 * width));
-    call("layer_norm_i8", {rows.bytes(), parameters.bytes(), steps.bytes(), scales.bytes()}, {4, width});
-    q.steps.insert(q.steps.end(), steps.data(), steps.data() + 4 * width);
+    call("layer_norm_i8", {rows.bytes(), parameters.bytes(), state.bytes(), steps.bytes(), scales.bytes()}, {width});
+    const auto in_order = npu::from_blocks<int8_t>(steps.span(), 4, width, 4, 8);
+    q.steps.insert(q.steps.end(), in_order.begin(), in_order.end());
     q.scales.insert(q.scales.end(), scales.data(), scales.data() + 4);
   }
   return q;
@@ -232,22 +241,23 @@ struct Head {
 
 std::vector<bfloat16> attend(const Quantised& q, const Head& head, int positions, Buffer<float>& row_max) {
   Buffer<int8_t> qs(npu::to_blocks<int8_t>(q.steps, kTile, kTile, 4, 8));
-  Buffer<float> q_scales(q.scales), sums(kAttentionSums);
+  Buffer<float> q_scales(q.scales), sums(size(kTile * kTile)), row_sums(kAttentionRowSums);
   Buffer<int32_t> state(kAttentionState);
   Buffer<int16_t> work(kAttentionWork);
   Buffer<bfloat16> out(size(kTile * kTile));
-  call("attention_begin_64x64", {sums.bytes(), state.bytes()});
+  call("attention_begin_64x64", {q_scales.bytes(), row_sums.bytes(), state.bytes(), work.bytes()});
   for (size_t t = 0; t < head.keys.size(); ++t) {
     Buffer<int8_t> k(npu::to_blocks<int8_t>(head.keys[t].steps, kTile, kTile, 4, 8));
-    Buffer<float> k_scales(head.keys[t].scales);
+    Buffer<int16_t> k_factors(96);
+    npu::pack_key_scales(head.keys[t].scales, k_factors.data());
     Buffer<bfloat16> v(head.values[t]);
     const int valid = std::min(kTile, positions - static_cast<int>(t) * kTile);
-    call("attention_scores_64x64",
-         {qs.bytes(), q_scales.bytes(), k.bytes(), k_scales.bytes(), state.bytes(), work.bytes()}, {valid});
-    call("attention_weights_64x64", {sums.bytes(), state.bytes(), work.bytes()}, {valid});
-    call("attention_values_64x64", {work.bytes(), v.bytes(), v.bytes() + 4096, sums.bytes()});
+    call("attention_scores_64x64", {qs.bytes(), k.bytes(), k_factors.bytes(), work.bytes()}, {valid});
+    call("attention_weights_64x64", {row_sums.bytes(), state.bytes(), work.bytes()}, {valid});
+    for (int half : {0, 1})
+      call("attention_values_64x32", {work.bytes(), v.bytes() + half * 4096, sums.bytes()}, {half});
   }
-  call("attention_end_64x64", {sums.bytes(), work.bytes(), out.bytes(), row_max.bytes()});
+  call("attention_end_64x64", {sums.bytes(), row_sums.bytes(), work.bytes(), out.bytes(), row_max.bytes()});
   return out.values();
 }
 

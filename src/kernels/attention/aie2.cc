@@ -17,38 +17,19 @@ constexpr int kOne = 63 * 256, kSteps = 256, kSlack = 32 * kSteps;
 constexpr int kLargestShift = 16;  // kOne << 16, and twice 2^29 of scores and references, stay below 2^31
 
 // state: kOne less the references [16][32] in steps, times 2^shift, each four rows' spread over a block; the queries'
-// factors [16][32] likewise, 14 bits under a common exponent; then the numbers below.
-constexpr int kFactors = 16 * 32, kNumbers = kFactors + 16 * 16;
-constexpr int kStarted = kNumbers, kQueryExponent = kNumbers + 1, kShift = kNumbers + 2, kKeyExponent = kNumbers + 3;
-static_assert(kNumbers + 16 == kAttentionState);
+// factors [16][32] likewise, 14 bits under a common exponent.
+constexpr int kFactors = 16 * 32;
+static_assert(kFactors + 16 * 16 == kAttentionState);
 
 constexpr int kScoreShift = 5;  // 64 * 127 * 127 >> 5 has 15 bits with its sign
 
-constexpr int kValueSums = 64 * 64;  // then those of weights
-
-// work: scores [16][8][32], which become weights in place; the keys' factors [64]; the rows' maxima [16][32].
-constexpr int kKeyFactors = 64 * 64, kMaxima = kKeyFactors + 64;
-static_assert(kMaxima + 16 * 32 == kAttentionWork);
-
-// The largest exponent field among 64 floats that are not negative.
-SHORTHAND_KERNEL_INLINE int32_t largest_exponent(const Floats (&x)[4]) {
-  const Ints left = aie::max(x[0].cast_to<int32_t>(), x[1].cast_to<int32_t>());
-  const Ints right = aie::max(x[2].cast_to<int32_t>(), x[3].cast_to<int32_t>());
-  return aie::reduce_max(aie::max(left, right)) >> 23;
-}
-
-// x * 2^(126 - exponent), which is below 1, with `bits` fractional bits.
-template <int bits>
-SHORTHAND_KERNEL_INLINE Shorts mantissas(const Floats& x0, const Floats& x1, int32_t exponent) {
-  const Ints up = aie::broadcast<int32_t, 16>((126 - exponent) << 23);
-  const auto scaled = [&up](const Floats& v) {
-    const Ints moved = aie::add(v.cast_to<int32_t>(), up);
-    // What is far below the largest has no bits left, and its exponent would wrap.
-    const auto gone = aie::lt(moved, aie::broadcast<int32_t, 16>(64 << 23));
-    return int_of<bits>(aie::select(moved.cast_to<float>(), splat(0.0f), gone));
-  };
-  return narrowed<int16_t>(scaled(x0), scaled(x1));
-}
+// work: scores [16][8][32], which become weights in place; the keys' factors [64]; the rows' maxima [16][32]; numbers.
+constexpr int kKeyFactors = 64 * 64, kMaxima = kKeyFactors + 64, kNumbers = kMaxima + 16 * 32;
+static_assert(kNumbers + 32 == kAttentionWork);
+struct Numbers {
+  int32_t started, query_exponent, shift, key_exponent, raised;
+};
+SHORTHAND_KERNEL_INLINE Numbers& numbers_of(int16_t* work) { return *reinterpret_cast<Numbers*>(work + kNumbers); }
 
 SHORTHAND_KERNEL_INLINE Shorts four_rows(const int16_t* x) {
   return aie::concat(aie::broadcast<int16_t, 8>(x[0]), aie::broadcast<int16_t, 8>(x[1]),
@@ -56,7 +37,7 @@ SHORTHAND_KERNEL_INLINE Shorts four_rows(const int16_t* x) {
 }
 
 // The queries' scales, with log2(e) / 8 in them, as factors; no keys seen yet.
-SHORTHAND_KERNEL_INLINE void start(const float* q_scales, int32_t* state) {
+SHORTHAND_KERNEL_INLINE void start(const float* q_scales, int32_t* state, Numbers& numbers) {
   alignas(32) int16_t factors[64];
   const Parts unit = constant(1.44269504f / 8);
   Floats octaves[4];
@@ -66,25 +47,19 @@ SHORTHAND_KERNEL_INLINE void start(const float* q_scales, int32_t* state) {
     aie::store_v(factors + 32 * i, mantissas<14>(octaves[2 * i], octaves[2 * i + 1], exponent));
   int16_t* spread = reinterpret_cast<int16_t*>(state + kFactors);
   for (int g = 0; g < 16; ++g) aie::store_v(spread + g * 32, four_rows(factors + 4 * g));
-  state[kQueryExponent] = exponent;
-  state[kShift] = kLargestShift;
+  numbers = {0, exponent, kLargestShift, 0, 0};
 }
 
-// The keys' scales under a common exponent, which is returned; factors of padding are 0, whatever it holds.
-SHORTHAND_KERNEL_INLINE int32_t scale_keys(const float* k_scales, int32_t valid, int16_t* key_factors) {
-  constexpr int32_t lane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  const auto lanes = aie::load_unaligned_v<16>(lane);
-  Floats scales[4];
+// The keys' factors, of which those of padding are 0, whatever they hold.
+SHORTHAND_KERNEL_INLINE void mask_keys(const int16_t* k_factors, int32_t valid, int16_t* key_factors) {
+  constexpr int16_t lane[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+  const auto lanes = aie::load_unaligned_v<32>(lane);
   SHORTHAND_UNROLL
-  for (int i = 0; i < 4; ++i) {
-    const auto inside = aie::lt(lanes, aie::broadcast<int32_t, 16>(valid - 16 * i));
-    scales[i] = aie::select(splat(0.0f), aie::load_v<16>(k_scales + 16 * i), inside);
+  for (int i = 0; i < 2; ++i) {
+    const auto inside = aie::lt(lanes, splat16(static_cast<int16_t>(valid - 32 * i)));
+    aie::store_v(key_factors + 32 * i, aie::select(splat16(0), aie::load_v<32>(k_factors + 32 * i), inside));
   }
-  const int32_t exponent = largest_exponent(scales);
-  SHORTHAND_UNROLL
-  for (int i = 0; i < 2; ++i)
-    aie::store_v(key_factors + 32 * i, mantissas<15>(scales[2 * i], scales[2 * i + 1], exponent));
-  return exponent;
 }
 
 // Scores times the keys' scales, and their maxima lane by lane, of 8 rows and 16 keys: four running sums.
@@ -153,9 +128,16 @@ SHORTHAND_KERNEL_INLINE aie::vector<bfloat16, 32> weight(const Shorts& step) {
   return aie::mac(Wide(step, 14), f, bend).template to_vector<int16_t>(15).template cast_to<bfloat16>();
 }
 
-// A row's reference becomes its largest x where that is larger, by whole octaves once there are sums; they follow.
-SHORTHAND_KERNEL_INLINE void raise(const Steps& steps, const int16_t* maxima, int32_t* state, float* sums) {
-  const bool started = state[kStarted] != 0;
+SHORTHAND_KERNEL_INLINE void times_power(float* x, const Halves& factor) {
+  const Parts parts = split(aie::load_v<16>(x));
+  const Halves rest = to_bf16(aie::sub(aie::sub(aie::load_v<16>(x), to_f32(parts.high)), to_f32(parts.low)));
+  aie::store_v(
+      x, aie::mac(aie::mac(aie::mul(rest, factor), parts.low, factor), parts.high, factor).template to_vector<float>());
+}
+
+// A row's reference becomes its largest x where that is larger, by whole octaves once there are sums. Those of weights
+// follow; those of values when they are at hand, by the factors that take the places of the maxima.
+SHORTHAND_KERNEL_INLINE void raise(const Steps& steps, bool started, int16_t* maxima, int32_t* state, float* row_sums) {
   const auto one = aie::broadcast<int32_t, 32>(kOne);
   const auto shift = static_cast<unsigned>(steps.shift);
   const auto keep = [&](int g, const aie::vector<int32_t, 32>& reference) {
@@ -175,14 +157,14 @@ SHORTHAND_KERNEL_INLINE void raise(const Steps& steps, const int16_t* maxima, in
     // 2^-octaves by its bits; sums below 2^-126 of the new ones are gone.
     const auto power = Wide(aie::max(zero, aie::sub(aie::broadcast<int32_t, 32>(127 * kSteps), rise)));
     const Halves factor = aie::filter_even(power.template to_vector<int16_t>(1).template cast_to<bfloat16>(), 4);
-    const auto times = [&factor](float* x) {
-      const Parts parts = split(aie::load_v<16>(x));
-      const Halves rest = to_bf16(aie::sub(aie::sub(aie::load_v<16>(x), to_f32(parts.high)), to_f32(parts.low)));
-      aie::store_v(x, aie::mac(aie::mac(aie::mul(rest, factor), parts.low, factor), parts.high, factor)
-                          .template to_vector<float>());
-    };
-    for (int c = 0; c < 16; ++c) times(sums + g * 256 + c * 16);
-    times(sums + kValueSums + g * 16);
+    times_power(row_sums + g * 16, factor);
+    aie::store_v(reinterpret_cast<bfloat16*>(maxima + g * 32), factor);
+  }
+}
+SHORTHAND_KERNEL_INLINE void follow(const int16_t* maxima, float* sums) {
+  for (int g = 0; g < 16; ++g) {
+    const Halves factor = aie::load_v<16>(reinterpret_cast<const bfloat16*>(maxima + g * 32));
+    for (int c = 0; c < 16; ++c) times_power(sums + g * 256 + c * 16, factor);
   }
 }
 
@@ -228,9 +210,8 @@ SHORTHAND_KERNEL_INLINE void weigh(const Steps& steps, int16_t* scores, float* w
   }
 }
 
-// values += P V of 16 rows and 8 components: eight running sums of half an accumulator each.
-SHORTHAND_KERNEL_INLINE void add_values_group(unsigned group, const bfloat16* p, const bfloat16* first,
-                                              const bfloat16* second, float* values) {
+// values += P V of 16 rows, 8 components and 32 keys: eight running sums of half an accumulator each.
+SHORTHAND_KERNEL_INLINE void add_values_group(unsigned group, const bfloat16* p, const bfloat16* v, float* values) {
   const unsigned i = group >> 3, j = group & 7;
   float* c = values + i * 1024 + j * 32;
   const bfloat16* rows = p + i * 1024;
@@ -240,9 +221,9 @@ SHORTHAND_KERNEL_INLINE void add_values_group(unsigned group, const bfloat16* p,
     s[r][1] = Values(aie::load_v<16>(c + r * 256 + 16));
   }
   SHORTHAND_UNROLL
-  for (int b = 0; b < 8; ++b) {
+  for (int b = 0; b < 4; ++b) {
     // Eight keys of eight components: their left and right halves.
-    const bfloat16* keys = (b < 4 ? first : second) + b % 4 * 512 + j * 32;
+    const bfloat16* keys = v + b * 512 + j * 32;
     const auto halves = aie::interleave_unzip(aie::load_v<32>(keys), aie::load_v<32>(keys + 256), 4);
     for (int r = 0; r < 4; ++r) {
       const auto w = aie::load_v<32>(rows + r * 256 + b * 32);
@@ -255,61 +236,62 @@ SHORTHAND_KERNEL_INLINE void add_values_group(unsigned group, const bfloat16* p,
     aie::store_v(c + r * 256 + 16, s[r][1].template to_vector<float>());
   }
 }
-SHORTHAND_KERNEL_INLINE void add_values(const bfloat16* p, const bfloat16* first, const bfloat16* second,
-                                        float* values) {
-  for (unsigned group = 0; group < 32; group += 2) {
-    add_values_group(group, p, first, second, values);
-    add_values_group(group + 1, p, first, second, values);
-  }
-}
 
 }  // namespace
 
 extern "C" {
 
-void attention_begin_64x64(float* sums, int32_t* state) {
-  for (int i = kValueSums; i < kAttentionSums; i += 8) aie::store_v(sums + i, aie::zeros<float, 8>());
-  state[kStarted] = 0;
+void attention_begin_64x64(const float* q_scales, float* row_sums, int32_t* state, int16_t* work) {
+  set_modes();
+  for (int i = 0; i < kAttentionRowSums; i += 8) aie::store_v(row_sums + i, aie::zeros<float, 8>());
+  start(q_scales, state, numbers_of(work));
 }
 
-void attention_scores_64x64(const int8_t* q, const float* q_scales, const int8_t* k, const float* k_scales,
-                            int32_t* state, int16_t* work, int32_t valid) {
+void attention_scores_64x64(const int8_t* q, const int8_t* k, const int16_t* k_factors, int16_t* work, int32_t valid) {
   set_modes();
-  if (state[kStarted] == 0) start(q_scales, state);
-  state[kKeyExponent] = scale_keys(k_scales, valid, work + kKeyFactors);
+  __builtin_memcpy(&numbers_of(work).key_exponent, k_factors + 64, sizeof(int32_t));
+  mask_keys(k_factors, valid, work + kKeyFactors);
   score(q, k, work + kKeyFactors, work, work + kMaxima);
 }
 
-void attention_weights_64x64(float* sums, int32_t* state, int16_t* work, int32_t valid) {
+void attention_weights_64x64(float* row_sums, int32_t* state, int16_t* work, int32_t valid) {
   set_modes();
+  Numbers& numbers = numbers_of(work);
   // score * factor >> wanted are steps. The shift never grows again within a head, so that old references fit.
-  const int32_t found = 253 - state[kKeyExponent] - state[kQueryExponent], wanted = found < 0 ? 0 : found;
-  const int32_t shift = wanted < state[kShift] ? wanted : state[kShift];
+  const int32_t found = 253 - numbers.key_exponent - numbers.query_exponent, wanted = found < 0 ? 0 : found;
+  const int32_t shift = wanted < numbers.shift ? wanted : numbers.shift;
   const Steps steps{state, shift, wanted - shift < 31 ? wanted - shift : 31};
+  const bool started = numbers.started != 0;
   // Rare: the references follow the shift.
-  for (int g = 0; state[kStarted] != 0 && shift < state[kShift] && g < 16; ++g) {
+  for (int g = 0; started && shift < numbers.shift && g < 16; ++g) {
     aie::store_v(state + g * 32,
-                 aie::downshift(aie::load_v<32>(state + g * 32), static_cast<unsigned>(state[kShift] - shift)));
+                 aie::downshift(aie::load_v<32>(state + g * 32), static_cast<unsigned>(numbers.shift - shift)));
   }
-  state[kShift] = shift;
-  if (state[kStarted] == 0 || too_high(steps, work + kMaxima)) raise(steps, work + kMaxima, state, sums);
-  state[kStarted] = 1;
+  numbers.shift = shift;
+  const bool rise = !started || too_high(steps, work + kMaxima);
+  if (rise) raise(steps, started, work + kMaxima, state, row_sums);
+  numbers.raised = rise && started;
+  numbers.started = 1;
 
   if (valid >= 64) {
-    weigh<false>(steps, work, sums + kValueSums, valid);
+    weigh<false>(steps, work, row_sums, valid);
   } else {
-    weigh<true>(steps, work, sums + kValueSums, valid);
+    weigh<true>(steps, work, row_sums, valid);
   }
 }
 
-void attention_values_64x64(const int16_t* work, const bfloat16* first_v, const bfloat16* second_v, float* sums) {
+void attention_values_64x32(int16_t* work, const bfloat16* v, float* sums, int32_t half) {
   set_modes();
-  add_values(reinterpret_cast<const bfloat16*>(work), first_v, second_v, sums);
+  if (half == 0 && numbers_of(work).raised != 0) follow(work + kMaxima, sums);
+  const bfloat16* p = reinterpret_cast<const bfloat16*>(work) + half * 128;
+  for (unsigned group = 0; group < 32; group += 2) {  // two at a time, whose stores overlap the next ones' products
+    add_values_group(group, p, v, sums);
+    add_values_group(group + 1, p, v, sums);
+  }
 }
 
-void attention_end_64x64(float* sums, int16_t* work, bfloat16* out, float* row_max) {
+void attention_end_64x64(float* sums, float* weights, int16_t* work, bfloat16* out, float* row_max) {
   set_modes();
-  float* weights = sums + kValueSums;
   for (int i = 0; i < 16; ++i) aie::store_v(weights + i * 16, reciprocal<2>(aie::load_v<16>(weights + i * 16)));
   auto* maxima = reinterpret_cast<int16_t(*)[32]>(work);
   for (unsigned pair = 0; pair < 64; ++pair) {

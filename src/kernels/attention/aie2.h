@@ -2,18 +2,22 @@
 // Attention of one head on an AIE core: 64 queries against any number of keys, 64 at a time, under an online softmax.
 //
 // All tiles are [64, 64] in blocks of 4 x 8, the order in which the products of gemm_i8/aie2.h leave them: queries and
-// keys int8 with a float scale a row (not negative), values and results bfloat16. Q K^T is exact in 32 bits; scores
-// keep 15 bits of their range; weights are bfloat16, their sums and those of weights times values float.
+// keys int8 with a scale a row (not negative), values and results bfloat16. Q K^T is exact in 32 bits; scores keep 15
+// bits of their range; weights are bfloat16, their sums and those of weights times values float. Scales of queries are
+// floats, those of 64 keys what epilogue_head_i8_64x64 of gemm_i8/aie2.h makes of them: factors [64] under an exponent,
+// an int32, that follows.
 //
-// attention_begin_64x64   before the first keys: sums [kAttentionSums] and state [kAttentionState] are the head's own,
-// and the first 64 * 64 sums are zeros.
-// A step takes in `valid` keys, 1 to 64, in three calls, so that keys can go before their values come. The rest is
-// padding: k and k_scales may hold anything there, v anything but NaN and infinity. work [kAttentionWork] passes from
-// one call to the next and has no meaning between steps. attention_scores_64x64  work = the scores of k. q and q_scales
-// are the same in all steps of a head. attention_weights_64x64 scores become weights, which sums take in.
-// attention_values_64x64  sums += weights * values; the first 32 keys' values and the other 32's may lie apart.
+// attention_begin_64x64   before the first keys: sums [64 * 64], row_sums [kAttentionRowSums], state [kAttentionState]
+// and
+//                         the last 32 of work [kAttentionWork] are the head's own, and sums are zeros.
+// A step takes in `valid` keys, 1 to 64, in four calls, so that keys can go before their values come, and half of these
+// before the other half. The rest is padding: k and k_factors may hold anything there, v anything but NaN and infinity.
+// All of work passes from one call to the next; what is not the head's own has no meaning between steps.
+// attention_scores_64x64  work = the scores of k. q is the same in all steps of a head.
+// attention_weights_64x64 scores become weights, which row_sums take in.
+// attention_values_64x32  sums += weights * values of the first 32 keys (half 0) or of the other 32 (half 1).
 // attention_end_64x64     out = the weighted mean of the values; row_max [64] becomes the larger of itself and each
-//                         row's largest |out|. The first 64 * 64 sums are zeros again.
+//                         row's largest |out|. sums are zeros again, row_sums have no meaning.
 //
 // Cost. A step's products are 1,024 of int8 and 2,048 of bfloat16, and a score takes seven vector instructions of 32
 // lanes beside them (key's scale, maximum, row's scale, three for the power, sum): 128 times 7. One vector
@@ -32,17 +36,16 @@
 #include <aie_api/aie.hpp>
 #include <cstdint>
 
-inline constexpr int kAttentionSums = 64 * 64 + 64 * 4;
-inline constexpr int kAttentionState = 16 * 32 + 16 * 16 + 16;
-inline constexpr int kAttentionWork = 64 * 64 + 64 + 16 * 32;
+inline constexpr int kAttentionRowSums = 64 * 4;
+inline constexpr int kAttentionState = 16 * 32 + 16 * 16;
+inline constexpr int kAttentionWork = 64 * 64 + 64 + 16 * 32 + 32;
 
 extern "C" {
 
-void attention_begin_64x64(float* sums, int32_t* state);
-void attention_scores_64x64(const int8_t* q, const float* q_scales, const int8_t* k, const float* k_scales,
-                            int32_t* state, int16_t* work, int32_t valid);
-void attention_weights_64x64(float* sums, int32_t* state, int16_t* work, int32_t valid);
-void attention_values_64x64(const int16_t* work, const bfloat16* first_v, const bfloat16* second_v, float* sums);
-void attention_end_64x64(float* sums, int16_t* work, bfloat16* out, float* row_max);
+void attention_begin_64x64(const float* q_scales, float* row_sums, int32_t* state, int16_t* work);
+void attention_scores_64x64(const int8_t* q, const int8_t* k, const int16_t* k_factors, int16_t* work, int32_t valid);
+void attention_weights_64x64(float* row_sums, int32_t* state, int16_t* work, int32_t valid);
+void attention_values_64x32(int16_t* work, const bfloat16* v, float* sums, int32_t half);
+void attention_end_64x64(float* sums, float* row_sums, int16_t* work, bfloat16* out, float* row_max);
 
 }  // extern "C"

@@ -286,10 +286,13 @@ SHORTHAND_KERNEL_INLINE void to_bf16_tile(int32_t* sums, const int16_t* columns,
   keep_row_maxima(rows.spread, row_max);
 }
 
-// v to int8 under a scale for each row of the tile, by way of its 16 bits in `work`: q = v * factor / 2^15, and the
-// scale is what belongs to the factor that was taken, so that its few bits are no error.
-SHORTHAND_KERNEL_INLINE void to_head_tile(int32_t* sums, const int16_t* columns, const float* row_scales, int16_t* work,
-                                          int8_t* out, float* scales, Rows& rows) {
+// v to int8 under a scale for each row of the tile, by way of its 16 bits, which fill the result: q = v * factor /
+// 2^15, and the scale is what belongs to the factor that was taken, so that its few bits are no error.
+SHORTHAND_KERNEL_INLINE void to_head_tile(int32_t* sums, const int16_t* columns, const float* row_scales,
+                                          int8_t* result, Rows& rows) {
+  int16_t* work = reinterpret_cast<int16_t*>(result);
+  int8_t* out = result + kTile * kTile;
+  float* scales = reinterpret_cast<float*>(result);
   set_modes();
   const Shifts shifts = epilogue_prepare(sums, columns, row_scales, kLeast, rows);
   each_block(sums, columns, shifts, rows, [work](const Wide& v, int at, const float*, int32_t) {
@@ -311,20 +314,30 @@ SHORTHAND_KERNEL_INLINE void to_head_tile(int32_t* sums, const int16_t* columns,
       const Ints unit = aie::load_v<16>(rows.exponents + 32 * h + 16 * g);  // 2^(e - 15) 2^15
       const Floats guess = product(split(float_of<0>(largest)), constant(1.0f / (127.0f * 32768 * 0.999f)));
       const Ints scale = aie::add(reciprocal_near<1>(float_of<0>(q[g]), guess).template cast_to<int32_t>(), unit);
-      aie::store_v(scales + 32 * h + 16 * g, scale.template cast_to<float>());
+      aie::store_v(rows.exponents + 32 * h + 16 * g, scale);
     }
     factors[h] = narrowed<int16_t>(q[0], q[1]);
   }
   SHORTHAND_UNROLL
   for (unsigned h = 0; h < 2; ++h) spread_rows(factors[h], rows.spread + 8 * h);
-  for (int at = 0; at < kTile * kTile; at += 2 * kBlock) {
+  // From the last block on: what is written into the second half has been read.
+  for (int at = kTile * kTile - 2 * kBlock; at >= 0; at -= 2 * kBlock) {
     const Shorts factor = aie::load_v<32>(rows.spread[at / (kBlocks * kBlock)]);
-    SHORTHAND_UNROLL
-    for (int g = 0; g < 2 * kBlock; g += kBlock) {
-      aie::store_v(out + at + g,
-                   aie::mul<acc32>(aie::load_v<32>(work + at + g), factor).template to_vector<int8_t>(15));
-    }
+    const Shorts left = aie::load_v<32>(work + at), right = aie::load_v<32>(work + at + kBlock);
+    aie::store_v(out + at, aie::mul<acc32>(left, factor).template to_vector<int8_t>(15));
+    aie::store_v(out + at + kBlock, aie::mul<acc32>(right, factor).template to_vector<int8_t>(15));
   }
+  Floats all[4];
+  SHORTHAND_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    all[i] = aie::load_v<16>(rows.exponents + 16 * i).template cast_to<float>();
+    aie::store_v(scales + 16 * i, all[i]);
+  }
+  const int32_t exponent = largest_exponent(all);
+  int16_t* mantissa = work + kHeadFactors;
+  SHORTHAND_UNROLL
+  for (int i = 0; i < 2; ++i) aie::store_v(mantissa + 32 * i, mantissas<15>(all[2 * i], all[2 * i + 1], exponent));
+  __builtin_memcpy(mantissa + kTile, &exponent, sizeof exponent);
 }
 
 // A tile of bfloat16 to int8 with the rows' scales, once the largest magnitude of whole rows is known:
@@ -376,9 +389,9 @@ void epilogue_gelu_bf16_64x64(int32_t* sums, const int16_t* columns, const float
                               float* row_max, int16_t* rows) {
   to_bf16_tile<true>(sums, columns, row_scales, out, row_max, rows_at(rows));
 }
-void epilogue_head_i8_64x64(int32_t* sums, const int16_t* columns, const float* row_scales, int16_t* work, int8_t* out,
-                            float* scales, int16_t* rows) {
-  to_head_tile(sums, columns, row_scales, work, out, scales, rows_at(rows));
+void epilogue_head_i8_64x64(int32_t* sums, const int16_t* columns, const float* row_scales, int8_t* result,
+                            int16_t* rows) {
+  to_head_tile(sums, columns, row_scales, result, rows_at(rows));
 }
 void epilogue_residual_f32_64x64(int32_t* sums, const int16_t* columns, const float* row_scales, const float* residual,
                                  float* out, int16_t* rows) {

@@ -14,10 +14,11 @@
 //                   bfloat16 or float. sums are zeros afterwards: what the next tile starts from. row_max [m] becomes
 //                   the larger of itself and each row's largest |out|: zero_row_max_64 starts it, and the row's tiles
 //                   add to it.
-// epilogue_head_*   v as int8 with a scale for each row of the tile, in -127..127; work [m, n] has no meaning
-// afterwards. narrow_i8_*       out = sums / 2^shift, rounded to nearest even and saturated, 0 <= shift <= 31: where
-// one scale does for
-//                   a whole result.
+// epilogue_head_*   v as int8 with a scale for each row of the tile, in -127..127: result [2 m n] is m scales, floats;
+//                   the same as int16 factors, from the kHeadFactors-th on, and an int32 e: scale = factor 2^(e - 141);
+//                   what has no meaning; and the tile as its second half.
+// narrow_i8_*       out = sums / 2^shift, rounded to nearest even and saturated, 0 <= shift <= 31: where one scale does
+//                   for a whole result.
 // quantise_bf16_*   q = round(v * 127 / row_max), row_scales = row_max / 127: what the next product multiplies.
 //
 // Rows' scales and maxima are floats, [m]. `columns` is what npu::pack_columns() (npu/kernels/layouts.h) writes: 16-bit
@@ -30,7 +31,7 @@
 #include <aie_api/aie.hpp>
 #include <cstdint>
 
-inline constexpr int kEpilogueRows = 960;
+inline constexpr int kEpilogueRows = 960, kHeadFactors = 128;
 
 extern "C" {
 
@@ -49,8 +50,8 @@ void epilogue_bf16_64x64(int32_t* sums, const int16_t* columns, const float* row
                          int16_t* rows);
 void epilogue_gelu_bf16_64x64(int32_t* sums, const int16_t* columns, const float* row_scales, bfloat16* out,
                               float* row_max, int16_t* rows);
-void epilogue_head_i8_64x64(int32_t* sums, const int16_t* columns, const float* row_scales, int16_t* work, int8_t* out,
-                            float* scales, int16_t* rows);
+void epilogue_head_i8_64x64(int32_t* sums, const int16_t* columns, const float* row_scales, int8_t* result,
+                            int16_t* rows);
 void epilogue_residual_f32_64x64(int32_t* sums, const int16_t* columns, const float* row_scales, const float* residual,
                                  float* out, int16_t* rows);
 void narrow_i8_64x64(const int32_t* sums, int8_t* out, int32_t shift);

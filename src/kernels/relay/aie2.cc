@@ -11,9 +11,9 @@ namespace {
 using namespace shorthand::aie2;
 
 constexpr int kBlock = 32;                              // elements of 4 x 8
-constexpr int kPiece = 8 * kBlock;                      // elements
+constexpr int kPiece = 8 * kBlock, kHalf = kPiece / 2;  // elements
 constexpr int kPiecesInResult = kRelayResult / kPiece;  // of int8
-constexpr int kObjectFloats = kRelayObject / 4;
+constexpr int kObjectShorts = kRelayObject / 2;
 constexpr int kScalePiece = 64;  // floats, of which four are scales
 constexpr int kSets = 16;        // of maxima in an object
 
@@ -21,7 +21,23 @@ constexpr int32_t at_most(int32_t x, int32_t most) { return x < most ? x : most;
 
 // The 64 scales of tile `index` for the core in `row`, in an object of them.
 constexpr int32_t scales_of(int32_t row, int32_t index) { return (row * kRelayTogether + index) * 64; }
-SHORTHAND_KERNEL_INLINE int32_t* state_of(float* sums) { return reinterpret_cast<int32_t*>(sums + kAttentionSums); }
+
+// Behind a product's sums: what is an epilogue's own, then the rows' largest elements.
+SHORTHAND_KERNEL_INLINE int16_t* rows_behind(int32_t* big) { return reinterpret_cast<int16_t*>(big + 64 * 64); }
+SHORTHAND_KERNEL_INLINE float* row_max_behind(int32_t* big) {
+  return reinterpret_cast<float*>(rows_behind(big) + kEpilogueRows);
+}
+static_assert(64 * 64 * 4 + kEpilogueRows * 2 + 64 * 4 <= kRelayBig);
+
+// Attention's: its work, the sums of weights, its state; the query at the end.
+SHORTHAND_KERNEL_INLINE float* row_sums_in(int16_t* big) { return reinterpret_cast<float*>(big + kAttentionWork); }
+SHORTHAND_KERNEL_INLINE int32_t* state_in(int16_t* big) {
+  return reinterpret_cast<int32_t*>(row_sums_in(big) + kAttentionRowSums);
+}
+SHORTHAND_KERNEL_INLINE int8_t* query_in(int16_t* big) {
+  return reinterpret_cast<int8_t*>(big) + kRelayBig - kRelayObject;
+}
+static_assert(kAttentionWork * 2 + (kAttentionRowSums + kAttentionState + 64) * 4 <= kRelayBig - kRelayObject);
 
 template <class T>
 SHORTHAND_KERNEL_INLINE void copy(const T* from, T* to, int32_t count) {
@@ -58,6 +74,83 @@ SHORTHAND_KERNEL_INLINE void quantise(const bfloat16* in, const Steps& steps, in
   }
 }
 
+// 16-bit numbers beside the powers of two of their rows, and so as floats.
+struct Beside {
+  Block magic;
+  Wide start;
+
+  SHORTHAND_KERNEL_INLINE explicit Beside(const Block& m)
+      : magic(m), start(aie::concat(m.upper, m.lower).cast_to<int32_t>()) {}
+  SHORTHAND_KERNEL_INLINE FloatSum floats(const Shorts& steps, unsigned half) const {
+    const auto sum = aie::mac(start, steps, splat16(1)).extract<16>(half).to_vector<int32_t>().cast_to<float>();
+    return aie::sub(FloatSum(sum), FloatSum(half == 0 ? magic.upper : magic.lower));
+  }
+};
+// Of rows under the powers whose upper sixteen bits are given in turn over the lanes.
+SHORTHAND_KERNEL_INLINE Block magic_of(const Shorts& powers) {
+  return spread(aie::add(upper_bits(powers), beside_16_bits()).cast_to<float>());
+}
+
+// Where in an exponent's sixteen bits those are that the last bits of eight columns hold.
+SHORTHAND_KERNEL_INLINE Shorts places() {
+  constexpr int16_t eight[32] = {1 << 7, 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14,
+                                 1 << 7, 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14,
+                                 1 << 7, 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14,
+                                 1 << 7, 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14};
+  return aie::load_unaligned_v<32>(eight);
+}
+
+// A piece of the stream, its halves `apart` from each other, and a result's: their sums to rows, what these add up to
+// in state, and their largest magnitudes.
+SHORTHAND_KERNEL_INLINE Shorts add_piece(const bfloat16* result, const int16_t* x, int32_t apart, float* rows,
+                                         float* state) {
+  const Shorts last_bits = aie::bit_and(aie::load_v<32>(x), splat16(1));
+  const auto joined = [](const Shorts& v, unsigned run) {
+    const auto halves = aie::interleave_unzip(v, v, run);
+    return aie::add(halves.first, halves.second);
+  };
+  const Shorts placed = aie::bit_and(aie::sub(splat16(0), last_bits), places());
+  const Beside beside(magic_of(joined(joined(joined(placed, 4), 2), 1)));
+  const Halves one = to_bf16(splat(1.0f));
+  Block sums{aie::load_v<16>(state), aie::load_v<16>(state + 16)};
+  Shorts most = aie::zeros<int16_t, 32>();
+  for (int32_t i = 0; i < kPiece; i += 2 * kBlock) {
+    SHORTHAND_UNROLL
+    for (int32_t at = i; at < i + 2 * kBlock; at += kBlock) {
+      const int16_t* const from = at < kHalf ? x + at : x + apart + at - kHalf;
+      const Shorts steps = aie::bit_and(aie::load_v<32>(from), splat16(at == 0 ? -2 : -1));
+      const Block v = {aie::mac(beside.floats(steps, 0), aie::load_v<16>(result + at), one).to_vector<float>(),
+                       aie::mac(beside.floats(steps, 1), aie::load_v<16>(result + at + 16), one).to_vector<float>()};
+      aie::store_v(rows + at, v.upper);
+      aie::store_v(rows + at + 16, v.lower);
+      sums = {aie::add(sums.upper, v.upper), aie::add(sums.lower, v.lower)};
+      most = aie::max(most, aie::bit_and(bits_of(v).second, splat16(0x7fff)));
+    }
+  }
+  aie::store_v(state, sums.upper);
+  aie::store_v(state + 16, sums.lower);
+  return most;
+}
+
+// Rows as a piece of the stream again.
+SHORTHAND_KERNEL_INLINE void keep_piece(const float* rows, const Shorts& most, int16_t* out) {
+  const Shorts powers = aie::bit_and(aie::add(row_maxima(most), splat16(1)), splat16(0x7f80));
+  const Block magic = magic_of(powers);
+  const auto steps_beside = [rows](int32_t at, const Block& m) {
+    return bits_of({aie::add(aie::load_v<16>(rows + at), m.upper), aie::add(aie::load_v<16>(rows + at + 16), m.lower)})
+        .first;
+  };
+  const auto twice = [](const Floats& m) {
+    return aie::add(m.cast_to<int32_t>(), aie::broadcast<int32_t, 16>(1 << 23)).cast_to<float>();
+  };
+  const Shorts half = steps_beside(0, {twice(magic.upper), twice(magic.lower)});
+  const auto none = aie::eq(aie::bit_and(spread(powers), places()), splat16(0));
+  aie::store_v(out, aie::add(aie::add(half, half), aie::select(splat16(1), splat16(0), none)));
+  for (int32_t at = kBlock; at < kPiece; at += kBlock) aie::store_v(out + at, steps_beside(at, magic));
+}
+
+int16_t* parameters_behind(float* state) { return reinterpret_cast<int16_t*>(state + kNormState); }
+
 }  // namespace
 
 extern "C" {
@@ -72,39 +165,47 @@ void gather_scales(const float* object, float* scales) {
 
 void copy_scales(const float* object, float* scales, int32_t row) { copy(object + scales_of(row, 0), scales, 64); }
 
-void keep_object(const int8_t* object, int8_t* objects, int32_t index, int32_t first) {
-  copy(object, objects + (first + index) * kRelayObject, kRelayObject);
+void keep_query(const int8_t* object, int16_t* big) { copy(object, query_in(big), kRelayObject); }
+
+void attention_begin(const float* q_scales, int16_t* big) {
+  attention_begin_64x64(q_scales, row_sums_in(big), state_in(big), big);
 }
 
-void attention_begin(float* sums) { attention_begin_64x64(sums, state_of(sums)); }
-
-void attention_scores(const int8_t* q, const float* q_scales, const int8_t* k, const float* scales, float* sums,
-                      int16_t* work, int32_t row, int32_t index, int32_t first, int32_t together, int32_t positions) {
-  attention_scores_64x64(q, q_scales, k, scales + scales_of(row, index), state_of(sums), work,
+void attention_scores(const int8_t* k, const int16_t* factors, int16_t* big, int32_t row, int32_t index, int32_t first,
+                      int32_t together, int32_t positions) {
+  attention_scores_64x64(query_in(big), k, factors + 2 * scales_of(row, index), big,
                          at_most(positions - 64 * (first * together + index), 64));
 }
 
-void attention_weights(float* sums, int16_t* work, int32_t index, int32_t first, int32_t together, int32_t positions) {
-  attention_weights_64x64(sums, state_of(sums), work, at_most(positions - 64 * (first * together + index), 64));
+void attention_weights(int16_t* big, int32_t index, int32_t first, int32_t together, int32_t positions) {
+  attention_weights_64x64(row_sums_in(big), state_in(big), big,
+                          at_most(positions - 64 * (first * together + index), 64));
 }
 
-void clear_first(bfloat16* tile, float* row_max, int32_t index) {
+// The rows' maxima, which nobody asks for, lie behind the state.
+void attention_end(float* sums, int16_t* big, bfloat16* out) {
+  attention_end_64x64(sums, row_sums_in(big), big, out, reinterpret_cast<float*>(state_in(big) + kAttentionState));
+}
+
+void product_begin(int32_t* big) { zero_row_max_64(row_max_behind(big)); }
+
+void product_end(int32_t* sums, const int16_t* columns, const float* scales, int32_t* big, int8_t* out, int32_t kind) {
+  int16_t* rows = rows_behind(big);
+  auto* tile = reinterpret_cast<bfloat16*>(out);
+  if (kind == kProductHead) {
+    epilogue_head_i8_64x64(sums, columns, scales, out, rows);
+  } else if (kind == kProductGelu) {
+    epilogue_gelu_bf16_64x64(sums, columns, scales, tile, row_max_behind(big), rows);
+  } else {
+    epilogue_bf16_64x64(sums, columns, scales, tile, row_max_behind(big), rows);
+  }
+}
+
+void clear_first(bfloat16* tile, int32_t* big, int32_t index) {
   if (index > 0) return;
   for (int32_t i = 0; i < 8 * kBlock; i += kBlock) aie::store_v(tile + i, aie::zeros<bfloat16, 8>());
   const int32_t none = 0;
-  __builtin_memcpy(row_max, &none, sizeof none);
-}
-
-void product_head(int32_t* sums, const int16_t* columns, const float* scales, int16_t* work, int8_t* out,
-                  int16_t* rows) {
-  epilogue_head_i8_64x64(sums, columns, scales, work, out + kRelayObject, reinterpret_cast<float*>(out), rows);
-}
-
-void keep_part(const bfloat16* object, bfloat16* kept, int32_t index, int32_t group, int32_t together, int32_t behind,
-               int32_t part, int32_t tiles) {
-  const int32_t parts = parts_of(tiles, 8);
-  bfloat16* to = kept + (behind + (group * together + index) * tiles) * kPiece;
-  for (int32_t k = 0; k < tiles; ++k) copy(object + (k * parts + part) * kPiece, to + k * kPiece, kPiece);
+  __builtin_memcpy(row_max_behind(big), &none, sizeof none);
 }
 
 void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t first, int32_t part, int32_t parts,
@@ -124,54 +225,54 @@ void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t first, 
   }
 }
 
-void add_rows(const float* object, float* rows, int32_t index, int32_t group, int32_t first, int32_t apart,
-              int32_t part, int32_t tiles, int32_t width) {
-  first += group * apart + index * tiles;
-  const int32_t n = there(first, tiles, width), parts = parts_of(tiles, 4);
-  for (int32_t k = 0; k < n; ++k) {
-    const float* from = object + (k * parts + part) * kPiece;
-    float* to = rows + (first + k) * 64;
-    for (int32_t r = 0; r < 4; ++r, from += 64, to += width) {
-      SHORTHAND_UNROLL
-      for (int32_t i = 0; i < 64; i += 16)
-        aie::store_v(to + i, aie::add(aie::load_v<16>(to + i), aie::load_v<16>(from + i)));
-    }
+void copy_parameters(const int16_t* object, float* state, int32_t index, int32_t width) {
+  const int32_t first = index * kObjectShorts;
+  copy(object, parameters_behind(state) + first, at_most(2 * width + 32 - first, kObjectShorts));
+}
+
+void add_result(const bfloat16* result, const int16_t* x, float* rows, int16_t* out, float* state, int32_t index,
+                int32_t group, int32_t first, int32_t slot, int32_t behind, int32_t along_part, int32_t down_part,
+                int32_t along, int32_t down, int32_t width) {
+  set_modes();
+  const int32_t tiles = at_most(along, down), all = along + down - tiles;
+  first += group * all + index * tiles;
+  result += ((along > tiles ? index * tiles : 0) * parts_of(along, 8) + along_part) * kPiece;
+  const int32_t apart = parts_of(down, 8) * kHalf;
+  x += (down > tiles ? index * tiles : 0) * 2 * apart + down_part * kHalf;
+  rows += first * kPiece;
+  out += (behind + 8 * slot + first) * kPiece;
+  auto* const maxima = reinterpret_cast<int16_t*>(state + 32);
+  if (first == 0) {
+    for (int32_t i = 0; i < 48; i += 16) aie::store_v(state + i, splat(0.0f));
+  }
+  const int32_t n = there(first, tiles, width);
+  for (int32_t k = 0; k < n; ++k, rows += kPiece, out += kPiece) {
+    const Shorts most = add_piece(result, x, apart, rows, state);
+    aie::store_v(maxima, aie::max(most, aie::load_v<32>(maxima)));
+    keep_piece(rows, most, out);
+    result += parts_of(along, 8) * kPiece;
+    x += 2 * apart;
   }
 }
 
-void copy_parameters(const float* object, float* parameters, int32_t index, int32_t width) {
-  const int32_t first = index * kObjectFloats;
-  copy(object, parameters + first, at_most(2 * width + 16 - first, kObjectFloats));
+void layer_norm_pieces(float* rows, float* state, int8_t* out, float* kept, int32_t first, int32_t index, int32_t group,
+                       int32_t each, int32_t batch, int32_t together, int32_t width) {
+  const int32_t slot = group * each + index;
+  const int32_t apart = together == 4 ? kRelayResult / 4 : together == 2 ? kRelayResult / 2 : kRelayResult;
+  layer_norm_i8(rows, parameters_behind(state), state, out + first + slot * apart, kept + 4 * (batch * together + slot),
+                width);
 }
 
-void add_row(const float* object, float* rows, int32_t index, int32_t row, int32_t group, int32_t together,
-             int32_t part, int32_t width) {
-  const float* from = object + part * kPiece;
-  float* to = rows + (group * together + row) * width + index * kPiece;
-  const int32_t n = at_most(width - index * kPiece, kPiece);
-  for (int32_t i = 0; i < n; i += 16)
-    aie::store_v(to + i, aie::add(aie::load_v<16>(to + i), aie::load_v<16>(from + i)));
-}
-
-void send_row(const float* rows, float* out, int32_t row, int32_t group, int32_t together, int32_t apart,
-              int32_t width) {
-  copy(rows + (group * together + row) * width, out + row * apart, width);
-}
-
-void layer_norm_row(float* rows, const float* parameters, int8_t* q, float* scales, int32_t index, int32_t group,
-                    int32_t together, int32_t width) {
-  index += group * together;
-  layer_norm_i8(rows + index * width, parameters, q + index * width, scales + index, 1, width);
-}
-
-void send_rows(const float* rows, float* out, int32_t index, int32_t width) {
+void send_normal(const int16_t* rows, const float* state, float* out, int32_t index, int32_t width) {
+  const Ints power = aie::load_v<16>(state).cast_to<int32_t>();
+  const Floats magic = aie::add(power, beside_16_bits()).cast_to<float>();
+  const Beside beside({magic, magic});
   const int32_t n = there(8 * index, 8, width);
-  const float* from = rows + 8 * index * 64;
-  for (int32_t k = 0; k < n; ++k, from += 64) {
-    for (int32_t r = 0; r < 4; ++r, out += 64) copy(from + r * width, out, 64);
-  }
-  for (int32_t k = n < 0 ? 0 : n; k < 8; ++k, out += kPiece) {
-    for (int32_t i = 0; i < kPiece; i += 16) aie::store_v(out + i, aie::zeros<float, 16>());
+  rows += 8 * index * kPiece;
+  for (int32_t i = 0; i < n * kPiece; i += kBlock) {
+    const Shorts y = aie::load_v<32>(rows + i);
+    aie::store_v(out + i, beside.floats(y, 0).to_vector<float>());
+    aie::store_v(out + i + 16, beside.floats(y, 1).to_vector<float>());
   }
 }
 
@@ -244,7 +345,7 @@ void quantise_pieces(const bfloat16* object, const bfloat16* steps, int8_t* out,
     quantise(object + (k * parts + part) * kPiece, found, out + (first + k) * kPiece, kPiece);
 }
 
-void send_maxima(const float* row_max, float* out) { copy(row_max, out, 64); }
+void send_maxima(int32_t* big, float* out) { copy(row_max_behind(big), out, 64); }
 
 void join_maxima(const float* object, float* maxima, int32_t index, int32_t block, int32_t sets) {
   const int32_t n = at_most(sets - index * kSets, kSets);

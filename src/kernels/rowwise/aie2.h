@@ -5,10 +5,14 @@
 // floats are of bfloat16 parts, relative error about 2^-15 each. q = round(y * 127 / absmax of the row) in -127..127,
 // scale = absmax / 127; a row of zeros has the scale 0.
 //
-// layer_norm_i8     y = (x - mean) / sqrt(variance + 1e-5) * gamma + beta over rows x [rows, width], quantised; width a
-//                   multiple of 64. x is overwritten with y. parameters: npu::pack_layer_norm()
-//                   (npu/kernels/layouts.h): gamma [width] as bfloat16 parts, of each sixteen the high ones and then
-//                   the low ones, beta float [width], then 1 / width in 16 floats.
+// layer_norm_i8     y = (x - mean) / sqrt(variance + 1e-5) * gamma + beta of four rows, quantised; width a multiple of
+//                   64. x and q stand in blocks of 4 x 8: rows floats [width / 8][4][8], q [width / 8][4][8].
+//                   parameters: npu::pack_layer_norm() (npu/kernels/layouts.h). state [kNormState] floats: the sums of
+//                   x over the blocks [4][8], then as int16 [4][8] the largest magnitudes' upper sixteen bits, cut off.
+//                   In 16 bits: x - mean under each row's largest |x| + |mean|, y under what that makes possible in the
+//                   four rows; a row whose y are all below 2^-8 of that has fewer steps than 127. What is left in rows
+//                   is y as int16 in blocks, in steps of 2^(e - 14) where 2^e is left in the first sixteen floats of
+//                   state.
 // quantise_rows_*   x [rows, width], rows x_stride elements apart (a multiple of 16), to q rows q_stride bytes apart
 //                   (a multiple of 32, not less than width), zero beyond the width. With rows that overlap this is the
 //                   im2col of the convolution stem: of frames [t, channels], the row of three frames under a kernel at
@@ -22,9 +26,11 @@
 #include <aie_api/aie.hpp>
 #include <cstdint>
 
+inline constexpr int kNormState = 48;
+
 extern "C" {
 
-void layer_norm_i8(float* x, const float* parameters, int8_t* q, float* scales, int32_t rows, int32_t width);
+void layer_norm_i8(float* rows, const int16_t* parameters, float* state, int8_t* q, float* scales, int32_t width);
 void quantise_rows_f32(const float* x, int8_t* q, float* scales, int32_t rows, int32_t width, int32_t x_stride,
                        int32_t q_stride);
 void quantise_rows_bf16(const bfloat16* x, int8_t* q, float* scales, int32_t rows, int32_t width, int32_t x_stride,

@@ -27,7 +27,7 @@ Result<Design> encoder_design(const Device& device, const EncoderShape& shape, c
   array.make_cores();
   array.make_fifos();
   make_encoder_programs(array);
-  make_encoder_sequence(array);
+  make_encoder_sequence(array, b);
   return b.finish();
 }
 

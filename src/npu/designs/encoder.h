@@ -13,8 +13,9 @@
 //
 // The convolutions are products over three frames side by side. The host lays the frames out (as bfloat16, no other
 // arithmetic) in the order that the second convolution, of stride 2, wants the first one's results: for each position
-// those before, at and after frame 2 t. The positions' embedding is what x starts as. Positions are padded to a whole
-// number of blocks on every side.
+// those before, at and after frame 2 t. x, the residual stream, is 16 bits with an exponent for a row's 64 columns
+// (npu/kernels/layouts.h); it starts as the positions' embedding. Positions are padded to a whole number of blocks on
+// every side.
 #pragma once
 
 #include <span>

@@ -21,7 +21,7 @@ void EncoderArray::make_cores() {
     for (int r = 0; r < rows_; ++r) {
       const int w =
           b_.worker(fmt::format("core_{}_{}", c, r), {}, {c, kFirstCoreRow + r}, std::vector<int32_t>(kParameters));
-      b_.stack(w, 3328);
+      b_.stack(w, kStackBytes);
     }
   }
 }
@@ -32,8 +32,8 @@ int EncoderArray::fifo(std::string name, int words, int depth, std::vector<int> 
   return b_.fifo(std::move(f));
 }
 
-// Sums lie in banks 0 and 1. Of two objects that a product reads together each has a bank of its own, and of the two
-// that arrive meanwhile one has a third.
+// A product's first sums lie in banks 2 and 3, its second in 0 and 1. Steps take them in turn, with weights of the same
+// banks, while the next arrive in the others; what comes along the row stays for two steps.
 std::vector<int> EncoderArray::banks(std::vector<int> of) const {
   return options_.depth == 2 ? std::move(of) : std::vector<int>();
 }
@@ -48,7 +48,7 @@ void EncoderArray::make_fifos() {
     b_.from_host(a_in_.back(), column);
     std::vector<int> parts, offsets;
     for (int i = 0; i < share_; ++i) {
-      a_.push_back(fifo(fmt::format("a{}", f * share_ + i), kTileWords, options_.depth, banks({1, 3})));
+      a_.push_back(fifo(fmt::format("a{}", f * share_ + i), kTileWords, options_.depth, banks({0, 2})));
       for (int c = 0; c < columns_; ++c) b_.to_worker(a_.back(), worker(c, f * share_ + i));
       parts.push_back(a_.back());
       offsets.push_back(i * kTileWords);
@@ -57,11 +57,11 @@ void EncoderArray::make_fifos() {
   }
   for (int c = 0; c < columns_; ++c) {
     w_in_.push_back(fifo(fmt::format("b_in{}", c), kTileWords, relayed()));
-    w_.push_back(fifo(fmt::format("b{}", c), kTileWords, options_.depth, banks({2, 1})));
+    w_.push_back(fifo(fmt::format("b{}", c), kTileWords, options_.depth, banks({3, 1})));
     b_.from_host(w_in_.back(), c).forward(w_in_.back(), w_.back(), {c, kMemoryRow});
     for (int r = 0; r < rows_; ++r) {
       b_.to_worker(w_.back(), worker(c, r));
-      c_.push_back(fifo(fmt::format("c{}_{}", c, r), kResultWords, 1));
+      c_.push_back(fifo(fmt::format("c{}_{}", c, r), kResultWords, 1, banks({2})));
       b_.from_worker(c_.back(), worker(c, r));
     }
     for (int first = 0; first < rows_; first += out_rows_) {

@@ -17,43 +17,53 @@ inline size_t at(int index) { return static_cast<size_t>(index); }
 // Run-time parameters of a core: trip counts, of which zero skips a part. An operation sets its own; those of the first
 // group are zero in all others, and the rest stay as they were, because a word for each core takes its time.
 enum Parameter : int {
-  kTiles,       // rows of blocks of a product
-  kAttend,      // heads and blocks of queries
+  kProduct,     // 1: a product
+  kAttend,      // 1: attention
   kNorms,       // 1: LayerNorm
   kQuantising,  // 1
+  kAlign,       // 1: an object that comes down the column is let pass, so that those of a product begin with the first
   kOperations,
-  kSteps = kOperations,  // 64 of the inner dimension
-  kPlain,                // 1: the tile leaves as bfloat16
-  kGelu,
-  kClear,           // 1: the first row of the first tiles is padding
-  kTilesN,          // tiles in a row of blocks
-  kHead,            // as int8 with its own scales
-  kMaxima,          // 1: what the rows' largest elements were leaves after a row of blocks
-  kKeyGroups,       // tiles of keys whose scales come together
-  kTogether,        // of them
-  kNormRounds,      // results of LayerNorm's scales
-  kGroups,          // in each, groups of four rows, as many at a time as a result holds
-  kBefore,          // 1: x leaves before LayerNorm
-  kAfter,           // or after it
-  kQuantiseRounds,  // results of the scales of what is quantised
-  kQuantise,        // groups of four rows in each, as many at a time as a result holds
-  kSlots,           // of them in a result
-  kApart,           // pieces from one to the next there
-  kInputs,          // objects of pieces that come both along the row and down the column, and stay
-  kFirstDown,       // the first tile of those that come down
-  kMoreAlong,       // and more that come along the row
-  kFirstMore,       // the first tile of these
-  kGather,          // 1: groups gather until they fill a result
-  kAlone,           // or the results that one fills
-  kBlocks,          // rows of blocks of a round, whose maxima come first
-  kBlockObjects,    // objects of maxima in each
-  kSets,            // of maxima in each
-  kPassing,         // 1: rows do not stay
-  kFull,            // results of two halves
-  kHalf,            // 1: and one of one
+  kTiles = kOperations,  // rows of blocks of a product
+  kPairs,                // of tiles in each
+  kDeep,                 // steps, 64 of the inner dimension, of both, but for the last two
+  kSingles,              // and tiles alone
+  kSteps,                // of such a tile
+  kPad,                  // 1: another object of weights follows, so that they are an even number
+  kEpilogue,             // kProductPlain and what follows in relay/aie2.h
+  kClear,                // 1: the first row of the first tiles is padding
+  kMaxima,               // 1: what the rows' largest elements were leaves after a row of blocks
+  kHeads,                // heads and blocks of queries
+  kKeyGroups,            // tiles of keys whose scales come together
+  kTogether,             // of them
+  kLeading,              // and before the last of them
+  kNormRounds,           // results of LayerNorm's scales
+  kGroups,               // in each, groups of four rows, as many at a time as a result holds
+  kBefore,               // 1: x and the normal rows' steps leave
+  kLast,                 // or the normal rows
+  kQuantiseRounds,       // results of the scales of what is quantised
+  kQuantise,             // groups of four rows in each, as many at a time as a result holds
+  kSlots,                // of them in a result
+  kApart,                // pieces from one to the next there
+  kInputs,               // objects of pieces that come both along the row and down the column, and stay
+  kFirstDown,            // the first tile of those that come down
+  kMoreAlong,            // and more that come along the row
+  kFirstMore,            // the first tile of these
+  kGather,               // 1: groups gather until they fill a result
+  kAlone,                // or the results that one fills
+  kBlocks,               // rows of blocks of a round, whose maxima come first
+  kBlockObjects,         // objects of maxima in each
+  kSets,                 // of maxima in each
+  kPassing,              // 1: rows do not stay
+  kFull,                 // results of two halves
+  kHalf,                 // 1: and one of one
   kWidth,
   kParameters,
 };
+
+// Of a core's memory: the first object of what comes along the row lies between stack and `big`; the result, the second
+// such object, `work` and the first of what comes down the column fill the upper half.
+constexpr int kStackBytes = 3360, kBigAt = kStackBytes + kObjectBytes;
+constexpr int kWorkAt = 32768 + kResultBytes + kObjectBytes;
 
 class EncoderArray {
  public:
@@ -64,21 +74,11 @@ class EncoderArray {
   void make_fifos();  // after the cores
 
  protected:
-  // Quantised rows that wait beside the four float ones until they fill a result.
-  int norm_together() const {
-    const int d = plan_.shape.d;
-    return 16 * d + kResultBytes <= big_bytes() ? plan_.groups_together(d) : 1;
-  }
-  int big_bytes() const { return plan_.big_bytes(); }
+  int big_bytes() const { return EncoderPlan::kBigBytes; }
   int worker(int column, int row) const { return column * rows_ + row; }
-  // Objects of the result's tiles of four rows, and those of them that come while the rows before are at work, one a
-  // row, since a core's memory has room for two of those to come.
-  int norm_objects() const {
-    const int objects = up(plan_.shape.d / 64, along_) / along_;
-    return early() && objects > 2 ? std::max(objects, 4) : objects;
-  }
-  int early_objects() const { return early() && norm_objects() >= 4 ? 4 : 0; }
-  bool early() const { return plan_.by_rows() && columns_ >= 4; }
+  // Objects of LayerNorm's parameters.
+  int norm_objects() const { return up(norm_bytes(), kObjectBytes) / kObjectBytes; }
+  int norm_bytes() const { return (32 + 2 * plan_.shape.d) * 2; }
 
   const EncoderPlan plan_;
   const EncoderOptions options_;
@@ -100,6 +100,6 @@ class EncoderArray {
 
 // Both after the FIFOs, the programs first.
 void make_encoder_programs(const EncoderArray& array);
-void make_encoder_sequence(const EncoderArray& array);
+void make_encoder_sequence(const EncoderArray& array, Builder& b);  // b is that of the array
 
 }  // namespace shorthand::npu

@@ -7,11 +7,10 @@ namespace shorthand::npu {
 
 const KernelType& encoder_kernel(EncoderKernel kernel) {
   static constexpr std::string_view kNames[] = {
-      "gather_scales", "copy_scales",     "keep_object",    "attention_begin", "attention_scores", "attention_weights",
-      "clear_first",   "product_head",    "keep_part",      "rows_of",         "add_rows",         "add_row",
-      "send_row",      "copy_parameters", "layer_norm_row", "send_rows",       "keep_quantised",   "send_kept",
-      "keep_pieces",   "quantise_kept",   "find_steps",     "quantise_pieces", "send_maxima",      "join_maxima",
-      "recall_maxima", "keep_scales",     "send_scales"};
+      "gather_scales",     "copy_scales",   "keep_query",  "attention_begin", "attention_scores", "attention_weights",
+      "attention_end",     "product_begin", "product_end", "clear_first",     "copy_parameters",  "add_result",
+      "layer_norm_pieces", "send_normal",   "send_kept",   "keep_pieces",     "quantise_kept",    "find_steps",
+      "quantise_pieces",   "send_maxima",   "join_maxima", "recall_maxima",   "keep_scales",      "send_scales"};
   return *find_aie_kernel(kNames[static_cast<size_t>(kernel)]);
 }
 

@@ -21,9 +21,9 @@ class Packer {
   Result<void> norm(int64_t word, const NormWeights& w) {
     const size_t d = at(plan_.shape.d);
     if (w.gamma.size() != d || w.beta.size() != d) return refuse("layer norm", w.gamma.size(), d);
-    std::vector<float> packed(layer_norm_floats(plan_.shape.d));
+    std::vector<int16_t> packed(layer_norm_words(plan_.shape.d));
     pack_layer_norm(w.gamma, w.beta, packed.data());
-    std::memcpy(out_.data() + word * 4, packed.data(), packed.size() * 4);
+    std::memcpy(out_.data() + word * 4, packed.data(), packed.size() * 2);
     return {};
   }
 
@@ -34,16 +34,15 @@ class Packer {
     if (w.scales.size() != at(n)) return refuse("scales", w.scales.size(), at(n));
     if (!w.bias.empty() && w.bias.size() != at(n)) return refuse("bias", w.bias.size(), at(n));
     for (int tile = 0; tile < n / 64; ++tile) {
-      std::byte* const panel = this->panel(to, first / 64 + tile);
       for (int k = 0; k < to.k_given; ++k) {
         for (int j = 0; j < 64; ++j) {
           const int8_t v = w.weights[at(tile * 64 + j) * at(to.k_given) + at(k)];
-          panel[at(k / 64) * kObjectBytes + block_offset(k % 64, j, 64, 8, 8)] = static_cast<std::byte>(v);
+          object(to, first / 64 + tile, k / 64)[block_offset(k % 64, j, 64, 8, 8)] = static_cast<std::byte>(v);
         }
       }
       std::vector<float> bias(64);
       if (!w.bias.empty()) std::copy_n(w.bias.begin() + tile * 64, 64, bias.begin());
-      pack_columns(w.scales.subspan(at(tile * 64), 64), bias, panel + at(to.k_tiles()) * kObjectBytes);
+      pack_columns(w.scales.subspan(at(tile * 64), 64), bias, object(to, first / 64 + tile, to.k_tiles()));
     }
     if (first + n == to.n) pad(to);
     return {};
@@ -52,14 +51,13 @@ class Packer {
   std::vector<std::byte> take() { return std::move(out_); }
 
  private:
-  std::byte* panel(const Linear& to, int tile) {
-    return out_.data() + (to.at + int64_t{tile} * (to.k_tiles() + 1) * kTileWords) * 4;
+  std::byte* object(const Linear& to, int tile, int i) {
+    return out_.data() + to.object_at(tile % to.columns, tile / to.columns, i) * 4;
   }
   // Panels for which there are no weights: zeros under the exponents of zeros, which are not 0.
   void pad(const Linear& to) {
     const std::vector<float> none(64);
-    for (int tile = to.n / 64; tile < to.n_tiles; ++tile)
-      pack_columns(none, none, panel(to, tile) + at(to.k_tiles()) * kObjectBytes);
+    for (int tile = to.n / 64; tile < to.n_tiles; ++tile) pack_columns(none, none, object(to, tile, to.k_tiles()));
   }
   static Error refuse(const char* what, size_t got, size_t want) {
     return usage_error(
@@ -116,13 +114,13 @@ EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
   head_groups = up(s.heads, rows) / rows;
   const int t = d_tiles();
   auto linear = [&](int n, int k) {
-    const Linear l{weight_words, n, up(k, 64), up(n / 64, columns), k};
-    weight_words += int64_t{l.n_tiles} * (l.k_tiles() + 1) * kTileWords;
+    const Linear l{weight_words, n, up(k, 64), up(n / 64, columns), k, columns};
+    weight_words += int64_t{columns} * l.objects() * kTileWords;
     return l;
   };
   auto norm = [&] {
     const int64_t word = weight_words;
-    weight_words += kNormObjects * kTileWords;
+    weight_words += up(static_cast<int>(layer_norm_words(s.d)) / 2, kTileWords);
     return word;
   };
   conv1 = linear(s.d, 3 * s.n_mels), conv2 = linear(s.d, 3 * s.d);
@@ -146,8 +144,9 @@ EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
     state_words += int64_t{blocks} * slots * words;
     return word;
   };
-  x = 0;
-  state_words = int64_t{steps()} * columns * x_results() * rows * kResultWords;
+  x = array(norm_slots(), kTileWords);
+  output = state_words;
+  state_words += int64_t{steps()} * columns * output_results() * rows * kResultWords;
   result = array(result_slots, kResultWords);
   qkv = array(qkv_slots, kResultWords);
   attended = array(attended_slots, kResultWords);
@@ -215,28 +214,31 @@ static Result<SimReport> simulate_all(const PreparedEncoder& encoder, const SimO
   return sum;
 }
 
-// Calls copy(word of "state", element of [n_ctx, d], elements) for every run of x that lies together in both.
-template <class Copy>
-static void each_run(const EncoderPlan& plan, Copy copy) {
+// The positions' embedding, zeros beyond the last, as pieces of the stream.
+static void lay_out_positions(const EncoderPlan& plan, std::span<const float> positions, std::byte* state) {
   const int d = plan.shape.d;
-  for (int r = 0; r < plan.shape.n_ctx; ++r) {
-    const int block = r / 64, group = r % 64 / 4;
-    const int step = block / plan.rows * (16 / plan.columns) + group / plan.columns;
-    for (int c = 0, n; c < d; c += n) {
-      const auto word = [&](int column) {
-        return plan.x_element(step, group % plan.columns, block % plan.rows, r % 4, column);
-      };
-      for (n = 1; c + n < d && word(c + n) == word(c) + n;) ++n;
-      copy(word(c), at(r) * at(d) + at(c), at(n));
+  std::vector<float> rows(at(4 * d));
+  for (int r = 0; r < plan.blocks * 64; r += 4) {
+    const int there = std::clamp(plan.shape.n_ctx - r, 0, 4) * d;
+    std::fill(rows.begin(), rows.end(), 0.0f);
+    if (there > 0) std::copy_n(positions.begin() + int64_t{r} * d, there, rows.begin());
+    for (int tile = 0; tile < plan.d_tiles(); ++tile) {
+      int16_t piece[4 * 64];
+      pack_stream(rows.data() + tile * 64, at(d), piece);
+      for (int half = 0; half < 2; ++half) {
+        const int64_t word = plan.x + r / 64 * plan.norm_block() + (2 * tile + half) * kTileWords + r % 64 / 4 * 64;
+        std::memcpy(state + word * 4, piece + half * 128, sizeof piece / 2);
+      }
     }
   }
 }
 
 EncoderTransfers encoder_transfers(const Device& device, const EncoderShape& shape) {
   const EncoderPlan plan(device, shape);
-  const HostRange x{kEncoderState, plan.x * 4, (plan.result - plan.x) * 4};
+  const HostRange x{kEncoderState, plan.x * 4, (plan.output - plan.x) * 4};
+  const HostRange output{kEncoderState, plan.output * 4, (plan.result - plan.output) * 4};
   const int64_t frames = int64_t{3} * plan.blocks * plan.frames_slots * kResultWords;
-  return {{x, {kEncoderState, plan.frames * 4, frames * 4}}, {x}};
+  return {{x, {kEncoderState, plan.frames * 4, frames * 4}}, {output}};
 }
 
 Result<void> write_window(const PreparedEncoder& encoder, std::span<const float> mel, std::span<std::byte> state) {
@@ -246,18 +248,21 @@ Result<void> write_window(const PreparedEncoder& encoder, std::span<const float>
     return usage_error(fmt::format("encoder: {} numbers of mel into {} bytes; {} frames of {} are wanted, and {} bytes",
                                    mel.size(), state.size(), 2 * shape.n_ctx, shape.n_mels, plan.state_words * 4));
   }
-  // What a window before this one left in the padding of x would be added to.
-  std::memset(state.data() + plan.x * 4, 0, at(plan.result - plan.x) * 4);
-  each_run(plan, [&](int64_t word, size_t i, size_t n) {
-    std::memcpy(state.data() + word * 4, &encoder.positions[i], n * 4);
-  });
+  lay_out_positions(plan, encoder.positions, state.data());
   lay_out_frames(plan, mel, state.data());
   return {};
 }
 
 void read_window(const PreparedEncoder& encoder, std::span<const std::byte> state, std::span<float> output) {
   const EncoderPlan plan(encoder.device, encoder.shape);
-  each_run(plan, [&](int64_t word, size_t i, size_t n) { std::memcpy(&output[i], state.data() + word * 4, n * 4); });
+  for (int r = 0; r < plan.shape.n_ctx; ++r) {
+    const int block = r / 64, group = r % 64 / 4;
+    const int step = block / plan.rows * (16 / plan.columns) + group / plan.columns;
+    for (int c = 0; c < plan.shape.d; c += 8) {
+      const int64_t word = plan.output_element(step, group % plan.columns, block % plan.rows, r % 4, c);
+      std::memcpy(&output[at(int64_t{r} * plan.shape.d + c)], state.data() + word * 4, 32);
+    }
+  }
 }
 
 Result<EncoderRun> run_encoder(const PreparedEncoder& encoder, std::span<const float> mel, const SimOptions& sim,

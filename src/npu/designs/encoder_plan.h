@@ -12,18 +12,34 @@
 namespace shorthand::npu {
 
 constexpr int kTileWords = kObjectBytes / 4, kResultWords = kResultBytes / 4;  // int8 and bfloat16, 64 x 64
-constexpr int kScaleRows = 4;    // rows of cores in an object of attention's scales, there or not
-constexpr int kNormObjects = 3;  // LayerNorm's parameters
-constexpr int kPieceFloats = 256;
+constexpr int kScaleRows = 4;      // rows of cores in an object of attention's scales, there or not
+constexpr int kPieceFloats = 256;  // four rows of 64
 
 constexpr int up(int n, int to) { return (n + to - 1) / to * to; }
 
 struct EncoderPlan {
+  // The panels of a column of cores lie in the order in which they go down it: k_tiles() tiles and the columns'
+  // parameters each, and of a pair of them one's and the other's in turn; the last two and the parameters of the first
+  // before those of the second, though (designs/encoder_program.cpp). What pads them to an even number of objects
+  // follows.
   struct Linear {
-    int64_t at;         // [n_tiles][k_tiles + 1][kTileWords]
+    int64_t at;         // [columns][objects()][kTileWords]
     int n, k, n_tiles;  // padded to the columns
     int k_given;        // of the weights' rows; zeros follow
+    int columns;
     int k_tiles() const { return k / 64; }
+    int tiles() const { return n_tiles / columns; }  // of a column
+    int pairs() const { return k_tiles() > 1 ? tiles() / 2 : 0; }
+    int pad() const { return pairs() > 0 ? tiles() * (k_tiles() + 1) % 2 : 0; }
+    int objects() const { return tiles() * (k_tiles() + 1) + pad(); }
+    int64_t column_at(int column) const { return at + int64_t{column} * objects() * kTileWords; }
+    // Object i of a column's tile.
+    int64_t object_at(int column, int tile, int i) const {
+      const int deep = k_tiles() - 2, first = (tile < 2 * pairs() ? tile & ~1 : tile) * (k_tiles() + 1),
+                half = tile & 1;
+      const int of_pair = i < deep ? 2 * i + half : 2 * deep + 3 * half + i - deep;
+      return column_at(column) + int64_t{first + (tile < 2 * pairs() ? of_pair : i)} * kTileWords;
+    }
   };
   struct Layer {
     int64_t attention_norm, mlp_norm;
@@ -39,9 +55,11 @@ struct EncoderPlan {
   Linear conv1, conv2;
   int64_t final_norm = 0, weight_words = 0;
 
-  // Of "state": tiles of 64 positions, [blocks][slots][words of a tile].
-  int64_t x = 0, result = 0, qkv = 0, attended = 0, hidden = 0, quantised = 0, frames = 0, convolved = 0, maxima = 0,
-          state_words = 0;
+  // Of "state": tiles of 64 positions, [blocks][slots][words of a tile]. x is the residual stream, in pieces of four
+  // rows as kernels/relay has them, and what LayerNorm makes of it; output what the last one leaves, floats in results
+  // of the cores.
+  int64_t x = 0, output = 0, result = 0, qkv = 0, attended = 0, hidden = 0, quantised = 0, frames = 0, convolved = 0,
+          maxima = 0, state_words = 0;
   int result_slots, qkv_slots, attended_slots, hidden_slots, frames_slots, convolved_slots;
 
   EncoderPlan(const Device& device, const EncoderShape& s);
@@ -54,13 +72,18 @@ struct EncoderPlan {
     return n;
   }
   int steps() const { return blocks / rows * (16 / columns); }  // of four rows for each core
-  // Of x, four rows for each core come in pieces of 256 floats, and leave in results of eight. By rows: so that a row
-  // is at work while the next one comes, and each result has whole rows; else, of rows that are wider than a quarter of
-  // it, all four of 64 columns.
-  bool by_rows() const { return rows == 4 && shape.d <= 1024; }
-  int row_pieces() const { return up(shape.d, kPieceFloats) / kPieceFloats; }
-  int rows_together() const { return std::min(4, 8 / row_pieces()); }
-  int x_results() const { return by_rows() ? 4 / rows_together() : up(d_tiles(), 8) / 8; }
+  // A row of blocks' residual stream and normal rows, in slots of kTileWords as int8 tiles have them: two for a tile of
+  // x, half a piece of 64 words each, then the quantised tiles, then the scales. A result holds 32 such halves of four
+  // rows: x of two steps where they fit, or what there is of one; of rows above 1,024 columns two hold x and the tiles.
+  int x_together() const { return shape.d <= 512 && groups_together(shape.d) % 2 == 0 ? 2 : 1; }
+  bool x_with_steps() const { return shape.d > 1024; }
+  int normal_slot() const { return 2 * d_tiles(); }
+  int norm_slots() const {
+    const int n = groups_together(shape.d);
+    return x_with_steps() ? 64 : std::max(normal_slot() + std::max(32 / n, d_tiles() + 1), 32 / x_together());
+  }
+  int64_t norm_block() const { return int64_t{norm_slots()} * kTileWords; }
+  int output_results() const { return up(d_tiles(), 8) / 8; }
   // A result holds 32 pieces: the groups of four rows of several steps, or a part of one. The last tile's are scales.
   static int quantised_results(int width) { return up(width, 2048) / 2048; }
   static int quantised_slots(int width) { return std::max(32 * quantised_results(width), width / 64 + 1); }
@@ -76,23 +99,24 @@ struct EncoderPlan {
     return best;
   }
 
-  // The first word of what a core row has of result `o`, and of its element [row, column].
-  int64_t x_at(int step, int column, int o, int core_row) const {
-    return x + (((int64_t{step} * columns + column) * x_results() + o) * 8 * rows + core_row) * kPieceFloats;
+  // The first word of what a core row has of result `o` of the output, and of its element [row, c].
+  int64_t output_at(int step, int column, int o, int core_row) const {
+    return output +
+           (((int64_t{step} * columns + column) * output_results() + o) * 8 * rows + core_row * 8) * kPieceFloats;
   }
-  int64_t x_element(int step, int column, int core_row, int row, int c) const {
-    const int piece = by_rows() ? row % rows_together() * row_pieces() + c / kPieceFloats : c / 64 % 8;
-    const int within = by_rows() ? c % kPieceFloats : row * 64 + c % 64;
-    const int o = by_rows() ? row / rows_together() : c / 512;
-    return x_at(step, column, o, core_row) + int64_t{piece} * rows * kPieceFloats + within;
+  int64_t output_element(int step, int column, int core_row, int row, int c) const {
+    return output_at(step, column, c / 512, core_row) + int64_t{c / 64 % 8} * kPieceFloats + c % 64 / 8 * 32 + row * 8 +
+           c % 8;
   }
 
   // Four rows as bfloat16 that fit a core stay there between their largest elements and their quantisation. Of wider
   // ones that products leave, these leave the rows' maxima too, `sets` for each row of blocks: one a column and
   // product.
   bool known(int width) const { return width > 1024; }
-  // Sums; four float rows; four bfloat16 rows that are quantised.
-  int big_bytes() const { return std::max((kAttentionSums + kAttentionState) * 4, 16 * shape.d); }
+  // kBig: a product's sums and what an epilogue keeps; attention's, but for its sums; four float rows, of narrow ones
+  // with a result of x behind them; four bfloat16 rows that are quantised. kWork: a product's other sums; attention's;
+  // LayerNorm's state and parameters, and behind them what waits to leave.
+  static constexpr int kBigBytes = kRelayBig, kWorkBytes = 64 * 64 * 4;
   static int sets_up(int sets) { return up(sets, 16); }
   int64_t maxima_at(int block, int sets, int set) const {
     return maxima + (int64_t{block} * sets_up(sets) + set) * rows * kResultWords;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/attention/aie2.h"
+#include "kernels/rowwise/aie2.h"
 #include "npu/designs/encoder_array.h"
 #include "npu/kernels/aie_kernels.h"
 
@@ -30,8 +31,7 @@ class EncoderPrograms : EncoderArray {
 
  private:
   void make_kernels() {
-    for (const char* name : {"zero_i32_64x64", "matmul_i8_64x64x64", "zero_row_max_64", "epilogue_bf16_64x64",
-                             "epilogue_gelu_bf16_64x64", "attention_values_64x64", "attention_end_64x64"}) {
+    for (const char* name : {"zero_i32_64x64", "matmul_i8_64x64x64", "attention_values_64x32"}) {
       named_[name] = b_.kernel(*find_aie_kernel(name));
     }
     for (int k = 0; k <= static_cast<int>(K::send_scales); ++k) {
@@ -41,8 +41,8 @@ class EncoderPrograms : EncoderArray {
   int kernel(K k) const { return own_[static_cast<size_t>(k)]; }
 
   struct Core {
-    int a, b, c;                                                     // FIFOs
-    Operand big, work, query, query_scales, state, scales, row_max;  // buffers
+    int a, b, c;                              // FIFOs
+    Operand big, work, query_scales, scales;  // buffers
     int column, row;
   };
 
@@ -51,19 +51,18 @@ class EncoderPrograms : EncoderArray {
     auto buffer_of = [&](const char* name, int bytes) {
       return buffer(b_.buffer(fmt::format("{}_{}_{}", name, column, row), w, bytes));
     };
+    auto placed = [&](const char* name, int bytes, int address) {
+      return buffer(b_.buffer(fmt::format("{}_{}_{}", name, column, row), w, bytes, -1, address));
+    };
     Core core{};
     core.a = a_[at(row)], core.b = w_[at(column)], core.c = c_[at(w)], core.column = column, core.row = row;
-    const int d = plan_.shape.d;
-    core.big = buffer_of("big", big_bytes());
-    // Attention's; a tile before it is quantised; LayerNorm's parameters.
-    core.work = buffer_of("work", work_bytes());
-    core.query = buffer_of("query", std::max(kObjectBytes, 4 * d));  // and four int8 rows; an epilogue's own
-    core.query_scales = buffer_of("query_scales", 16 * 32);          // and those of a result of scales
-    core.state = buffer_of("state", 320);
-    core.scales = buffer_of("scales", 256);  // of a tile's rows; the steps of four
-    core.row_max = buffer_of("row_max", 256);
+    // Each of a product's sums in two banks, of which the other's steps need neither: there the next objects arrive.
+    core.big = placed("big", big_bytes(), kBigAt), core.work = placed("work", EncoderPlan::kWorkBytes, kWorkAt);
+    core.query_scales = buffer_of("query_scales", 16 * 32);  // of a tile's rows; those of a result of scales
+    core.scales = buffer_of("scales", 2 * kRelayState);      // of four rows; their largest elements
     Program p;
     p.barrier();
+    skip(p, core.b, parameter(kAlign));
     product(p, core);
     attention(p, core);
     norm(p, core);
@@ -73,177 +72,153 @@ class EncoderPrograms : EncoderArray {
 
   static void skip(Program& p, int fifo, Number trips) { p.loop(trips).acquire(fifo).release(fifo).end(); }
 
+  // Tiles in pairs: a tile of activations serves two of weights, each with its own sums. The last two steps of the
+  // first tile come before those of the second, so that its result can leave before the second one's is there.
+  // Epilogues leave zeros for the next tile.
   void product(Program& p, const Core& k) {
-    p.call(named_["zero_i32_64x64"], {k.big});  // epilogues and attention_end leave zeros for the next tile or head
-    p.loop(parameter(kTiles)).call(named_["zero_row_max_64"], {k.row_max}).loop(parameter(kTilesN));
-    p.loop(parameter(kSteps)).acquire(k.a).acquire(k.b);
-    p.call(named_["matmul_i8_64x64x64"], {object(k.a), object(k.b), k.big}).release(k.a).release(k.b).end();
-    p.acquire(k.a).call(kernel(K::gather_scales), {object(k.a), k.scales}).release(k.a).acquire(k.b).acquire(k.c);
-    const std::vector<Operand> out = {k.big, object(k.b), k.scales, object(k.c), k.row_max, k.query};
-    p.loop(parameter(kPlain)).call(named_["epilogue_bf16_64x64"], out).end();
-    p.loop(parameter(kGelu)).call(named_["epilogue_gelu_bf16_64x64"], out).end();
-    p.loop(parameter(kClear)).call(kernel(K::clear_first), {object(k.c), k.row_max}, {counter(2)}).end();
-    p.loop(parameter(kHead));
-    p.call(kernel(K::product_head), {k.big, object(k.b), k.scales, k.work, object(k.c), k.query}).end();
-    p.release(k.b).release(k.c).end().loop(parameter(kMaxima)).acquire(k.c);
-    p.call(kernel(K::send_maxima), {k.row_max, object(k.c)}).release(k.c).end().end();
+    p.loop(parameter(kProduct)).call(named_["zero_i32_64x64"], {k.big}).call(named_["zero_i32_64x64"], {k.work});
+    p.loop(parameter(kTiles)).call(kernel(K::product_begin), {k.big});
+    p.acquire(k.a).call(kernel(K::gather_scales), {object(k.a), k.query_scales}).release(k.a);
+    if (options_.depth > 1) pairs(p, k);
+    p.loop(parameter(kSingles)).loop(parameter(kSteps)).acquire(k.a);
+    multiply(p, k, 0, k.big);
+    p.release(k.a).end();
+    finish(p, k, k.big);
+    p.end();
+    skip(p, k.b, parameter(kPad));
+    p.loop(parameter(kMaxima)).acquire(k.c);
+    p.call(kernel(K::send_maxima), {k.big, object(k.c)}).release(k.c).end().end().end();
+  }
+  void pairs(Program& p, const Core& k) {
+    p.loop(parameter(kPairs)).loop(parameter(kDeep)).acquire(k.a);
+    multiply(p, k, 0, k.work);
+    multiply(p, k, 0, k.big);
+    p.release(k.a).end().acquire(k.a);
+    multiply(p, k, 0, k.work);
+    p.acquire(k.a, 2);
+    multiply(p, k, 1, k.work);
+    finish(p, k, k.work);
+    multiply(p, k, 0, k.big);
+    p.release(k.a);
+    multiply(p, k, 0, k.big);
+    p.release(k.a);
+    finish(p, k, k.big);
+    p.end();
+  }
+  void multiply(Program& p, const Core& k, int slot, Operand sums) {
+    p.acquire(k.b).call(named_["matmul_i8_64x64x64"], {object(k.a, slot), object(k.b), sums}).release(k.b);
+  }
+  // In a loop of a row of blocks' tiles.
+  void finish(Program& p, const Core& k, Operand sums) {
+    p.acquire(k.b).acquire(k.c);
+    p.call(kernel(K::product_end), {sums, object(k.b), k.query_scales, k.big, object(k.c)}, {parameter(kEpilogue)});
+    p.loop(parameter(kClear)).call(kernel(K::clear_first), {object(k.c), k.big}, {counter(2)}).end();
+    p.release(k.b).release(k.c);
   }
 
   // Down the column come the scales of all rows' queries, their tiles and the scales of keys; along the row a tile of
-  // keys and one of values, in halves. Values pass through two objects while the core is at the keys: their first half
-  // then waits in the object that the result will leave in, and the next keys come while the second is at work.
+  // keys and one of values, in halves: the second comes where the keys were while the first is at work, and the next
+  // keys where the first was.
   void attention(Program& p, const Core& k) {
-    p.loop(parameter(kAttend)).acquire(k.b);
-    p.call(kernel(K::copy_scales), {object(k.b), k.query_scales}, {literal(k.row)}).release(k.b);
-    skip(p, k.b, literal(k.row));
-    p.acquire(k.b).call(kernel(K::keep_object), {object(k.b), k.query}, {literal(0), literal(0)}).release(k.b);
-    skip(p, k.b, literal(rows_ - 1 - k.row));
-    p.call(kernel(K::attention_begin), {k.big}).acquire(k.c);
-    const Number index = counter(), group = counter(1), together = parameter(kTogether);
-    const Number positions = literal(plan_.shape.n_ctx);
-    p.loop(parameter(kKeyGroups)).acquire(k.b).loop(together).acquire(k.a);
-    p.call(kernel(K::attention_scores), {k.query, k.query_scales, object(k.a), object(k.b), k.big, k.work},
-           {literal(k.row), index, group, together, positions});
-    p.release(k.a).call(kernel(K::attention_weights), {k.big, k.work}, {index, group, together, positions});
-    p.acquire(k.a)
-        .call(kernel(K::keep_object), {object(k.a), object(k.c)}, {literal(0), literal(0)})
-        .release(k.a)
-        .acquire(k.a);
-    p.call(named_["attention_values_64x64"], {k.work, object(k.c), object(k.a), k.big}).release(k.a).end();
-    p.release(k.b).end();
-    p.call(named_["zero_row_max_64"], {k.row_max});
-    p.call(named_["attention_end_64x64"], {k.big, k.work, object(k.c), k.row_max}).release(k.c).end();
+    auto scales = [&] {
+      p.acquire(k.b).call(kernel(K::copy_scales), {object(k.b), k.query_scales}, {literal(k.row)}).release(k.b);
+    };
+    auto query = [&](int row) {
+      p.acquire(k.b);
+      if (row == k.row) p.call(kernel(K::keep_query), {object(k.b), k.big});
+      p.release(k.b);
+    };
+    p.loop(parameter(kAttend)).call(named_["zero_i32_64x64"], {k.work});
+    auto step = [&](Number tile, Number group, bool last) {
+      const Number together = parameter(kTogether), positions = literal(plan_.shape.n_ctx);
+      p.acquire(k.a).call(kernel(K::attention_scores), {object(k.a), object(k.b), k.big},
+                          {literal(k.row), tile, group, together, positions});
+      p.release(k.a);
+      if (last) p.release(k.b);
+      p.call(kernel(K::attention_weights), {k.big}, {tile, group, together, positions});
+      p.loop(2).acquire(k.a).call(named_["attention_values_64x32"], {k.big, object(k.a), k.work}, {counter()});
+      p.release(k.a).end();
+    };
+    scales();
+    query(0);
+    p.loop(parameter(kHeads));
+    for (int row = 1; row < rows_ - 1; ++row) query(row);
+    p.call(kernel(K::attention_begin), {k.query_scales, k.big});
+    if (rows_ > 1) query(rows_ - 1);
+    p.loop(parameter(kKeyGroups)).acquire(k.b).loop(parameter(kLeading));
+    step(counter(), counter(1), false);
+    p.end();
+    step(parameter(kLeading), counter(), true);
+    p.end();
+    // Of the next head, whose other queries come while this one ends.
+    scales();
+    query(0);
+    p.acquire(k.c).call(kernel(K::attention_end), {k.work, k.big, object(k.c)}).release(k.c).end().end();
   }
 
   // What comes along a row or down a column serves all its cores at once: an object has a part for each. So none waits
   // while others have theirs, and all are at the same rows. Of the four rows of a core here come the result's tiles
   // along the row, and x down the column.
   void norm(Program& p, const Core& k) {
-    const int d = plan_.shape.d;
+    const int together = plan_.groups_together(plan_.shape.d), each = plan_.x_together(), d = plan_.shape.d;
     const Number width = literal(d);
-    const int together = norm_together(), kept = 16 * d;
-    const bool alone = together == 1;
-    p.loop(parameter(kNorms)).loop(kNormObjects).acquire(k.b);
+    const int first = work_at() + (plan_.x_with_steps() ? (plan_.d_tiles() - 16) * 2 * kPieceFloats : 0);
+    p.loop(parameter(kNorms)).loop(norm_objects()).acquire(k.b);
     p.call(kernel(K::copy_parameters), {object(k.b), k.work}, {counter(), width}).release(k.b).end();
-    const int early = early_objects();
-    if (early > 0) {
-      p.loop(early);
-      keep_early(p, k, counter(), literal(0));
+    auto four_rows = [&](Number index, Number group, Number batch) {
+      p.call(kernel(K::layer_norm_pieces), {k.big, k.work, k.work, k.query_scales},
+             {literal(first), index, group, literal(each), batch, literal(together), width});
+      p.loop(parameter(kLast)).loop(plan_.output_results()).acquire(k.c);
+      p.call(kernel(K::send_normal), {k.big, k.work, object(k.c)}, {counter(), width}).release(k.c).end().end();
+    };
+    p.loop(parameter(kNormRounds)).loop(parameter(kGroups)).loop(together / each);
+    if (each > 1) {
+      p.loop(each - 1);
+      add_result(p, k, counter(2));
+      four_rows(counter(), counter(1), counter(2));
       p.end();
     }
-    p.loop(parameter(kNormRounds)).loop(parameter(kGroups)).loop(together);
-    if (early > 0) {
-      p.call(kernel(K::rows_of), {early_place(k), k.big},
-             {literal(0), literal(0), literal(early_behind()), literal(1), literal(early * along_), width});
-    }
-    if (plan_.by_rows()) {
-      from_objects(p, k, early * along_, norm_objects() - early);
-      p.end();
-      norm_by_rows(p, k);
-    } else {
-      norm_at_once(p, k);
-    }
-    if (alone) p.acquire(k.c);
-    p.call(kernel(K::keep_quantised), {k.query, k.scales, alone ? object(k.c) : k.big, k.query_scales},
-           {literal(alone ? 0 : kept), counter(), counter(1), literal(together), width});
-    if (alone) p.release(k.c);
+    add_result(p, k, literal(each - 1));
+    // Before the last rows are at work, so that there is room for what these leave.
+    if (each > 1) send_kept(p, k, k.big, 16 * d);
+    four_rows(literal(each - 1), counter(), counter(1));
     p.end();
-    if (!alone) p.acquire(k.c).call(kernel(K::send_kept), {k.big, object(k.c)}, {literal(kept)}).release(k.c);
-    p.end();
+    send_kept(p, k, k.work, work_at());
+    p.end().loop(parameter(kBefore));
     scales(p, k);
-    p.end().end();
+    p.end().end().end();
   }
-  // They wait behind the rows and what gathers there, or behind LayerNorm's parameters; in pieces.
-  int early_bytes() const { return early_objects() * along_ * 2 * kPieceFloats; }
-  int behind_rows() const { return 16 * plan_.shape.d + (norm_together() > 1 ? kResultBytes : 0); }
-  bool early_in_big() const { return up(behind_rows(), 2 * kPieceFloats) + early_bytes() <= big_bytes(); }
-  int early_behind() const {
-    const int bytes = early_in_big() ? behind_rows() : (2 * plan_.shape.d + 16) * 4;
-    return up(bytes, 2 * kPieceFloats) / (2 * kPieceFloats);
+  static int pieces(int bytes) { return bytes / (2 * kPieceFloats); }
+  // What waits in work to leave, behind LayerNorm's state and parameters.
+  int work_at() const { return up(4 * kNormState + norm_bytes(), 2 * kPieceFloats); }
+  void send_kept(Program& p, const Core& k, Operand from, int first) {
+    p.loop(parameter(kBefore)).acquire(k.c);
+    p.call(kernel(K::send_kept), {from, object(k.c)}, {literal(first)}).release(k.c).end();
   }
-  int work_bytes() const {
-    const int parameters = (2 * plan_.shape.d + 16) * 4;
-    const int early = early_in_big() ? 0 : early_behind() * 2 * kPieceFloats + early_bytes();
-    return std::max({kAttentionWork * 2, parameters, early});
-  }
-  Operand early_place(const Core& k) const { return early_in_big() ? k.big : k.work; }
-  void keep_early(Program& p, const Core& k, Number index, Number group) {
-    p.acquire(k.a);
-    p.call(kernel(K::keep_part), {object(k.a), early_place(k)},
-           {index, group, literal(plan_.rows_together()), literal(early_behind()), literal(k.column), literal(along_)});
-    p.release(k.a);
-  }
-  // While a row is at work the next one's x comes. A result leaves before the last of its rows is at work, so that
-  // there is room for the next one when it is wanted.
-  void norm_by_rows(Program& p, const Core& k) {
-    const Number width = literal(plan_.shape.d), together = literal(plan_.rows_together());
-    const int most = plan_.rows_together() - 1;
-    auto add = [&](Number row, Number group) {
-      p.loop(plan_.row_pieces()).acquire(k.b);
-      p.call(kernel(K::add_row), {object(k.b), k.big}, {counter(), row, group, together, literal(k.row), width});
-      p.release(k.b).end();
-    };
-    auto send = [&](Number row, Number group) {
-      p.call(kernel(K::send_row), {k.big, object(k.c)},
-             {row, group, together, literal(plan_.row_pieces() * kPieceFloats), width});
-    };
-    auto norm = [&](Number row, Number group) {
-      p.call(kernel(K::layer_norm_row), {k.big, k.work, k.query, k.scales}, {row, group, together, width});
-    };
-    auto early = [&](Number row, Number group) {
-      if (early_objects() > 0) keep_early(p, k, row, group);
-    };
-    p.loop(plan_.x_results()).acquire(k.c).loop(most);
-    add(counter(1), counter(2));
-    p.loop(parameter(kBefore));
-    send(counter(1), counter(2));
-    p.end();
-    norm(counter(), counter(1));
-    p.loop(parameter(kAfter));
-    send(counter(1), counter(2));
-    p.end();
-    early(counter(), counter(1));
-    p.end();
-    add(literal(most), counter(1));
-    p.loop(parameter(kAfter));
-    norm(literal(most), counter(1));
-    p.end();
-    send(literal(most), counter());
-    p.release(k.c).loop(parameter(kBefore));
-    norm(literal(most), counter(1));
-    p.end();
-    early(literal(most), counter());
-    p.end();
-  }
-  int x_tiles_down() const { return 4 / rows_; }  // of an object of x
-  // A result leaves as soon as its tiles have come.
-  void norm_at_once(Program& p, const Core& k) {
-    const Number width = literal(plan_.shape.d);
-    const int down = x_tiles_down(), objects = 8 / along_;
-    auto send = [&](Number result) {
-      p.acquire(k.c).call(kernel(K::send_rows), {k.big, object(k.c)}, {result, width}).release(k.c);
-    };
-    for (int o = 0; o < plan_.x_results(); ++o) {
-      from_objects(p, k, 8 * o, std::min(objects, norm_objects() - o * objects));
-      p.loop(along_ / down).acquire(k.b);
-      p.call(kernel(K::add_rows), {object(k.b), k.big},
-             {counter(), counter(1), literal(8 * o), literal(along_), literal(k.row), literal(down), width});
-      p.release(k.b).end().end().loop(parameter(kBefore));
-      send(literal(o));
-      p.end();
+  // Narrow rows' pieces of x wait behind the rows until they fill a result; wider ones leave at once, or wait before
+  // their steps.
+  void add_result(Program& p, const Core& k, Number slot) {
+    const int d = plan_.shape.d, groups = up(plan_.d_tiles(), together_) / together_, of_result = 16 / together_;
+    const bool behind_rows = plan_.x_together() > 1, before_steps = plan_.x_with_steps(), along_first = along_ >= down_;
+    const bool at_once = !behind_rows && !before_steps;
+    const int few = along_first ? k.b : k.a, many = along_first ? k.a : k.b;
+    for (int first = 0; first < groups; first += of_result) {
+      if (at_once) p.acquire(k.c);
+      p.loop(std::min(of_result, groups - first)).acquire(many).loop(together_ / std::min(along_, down_)).acquire(few);
+      const int tile = first * together_;
+      p.call(kernel(K::add_result),
+             {object(k.a), object(k.b), k.big,
+              behind_rows    ? k.big
+              : before_steps ? k.work
+                             : object(k.c),
+              k.work},
+             {counter(), counter(1), literal(tile), slot,
+              literal(behind_rows ? pieces(16 * d) : (before_steps ? pieces(work_at()) : 0) - tile), literal(k.column),
+              literal(k.row), literal(along_), literal(down_), literal(d)});
+      p.release(few).end().release(many).end();
+      if (at_once) p.release(k.c);
+      if (before_steps && first == 0) send_kept(p, k, k.work, work_at());
     }
-    p.loop(4).call(kernel(K::layer_norm_row), {k.big, k.work, k.query, k.scales},
-                   {counter(), literal(0), literal(4), width});
-    p.end().loop(parameter(kAfter)).loop(plan_.x_results());
-    send(counter());
-    p.end().end();
-  }
-  // Leaves the loop open.
-  void from_objects(Program& p, const Core& k, int first, int objects) {
-    p.loop(objects).acquire(k.a);
-    p.call(kernel(K::rows_of), {object(k.a), k.big},
-           {counter(), literal(first), literal(k.column), literal(columns_), literal(along_), literal(plan_.shape.d)});
-    p.release(k.a);
   }
 
   // The scales of a round leave after its rows.
@@ -261,7 +236,7 @@ class EncoderPrograms : EncoderArray {
     p.call(kernel(K::join_maxima), {object(k.a), k.big}, {counter(), counter(1), parameter(kSets)});
     p.release(k.a).end().end().loop(parameter(kQuantise)).loop(parameter(kSlots));
     auto keep = [&](int fifo, Number index, Number first, int part, int tiles) {
-      p.acquire(fifo).call(kernel(K::keep_pieces), {object(fifo), k.big, k.state},
+      p.acquire(fifo).call(kernel(K::keep_pieces), {object(fifo), k.big, k.scales},
                            {index, first, literal(part), literal(tiles), width});
       p.release(fifo);
     };
@@ -271,16 +246,16 @@ class EncoderPrograms : EncoderArray {
     p.end().loop(parameter(kMoreAlong));
     keep(k.a, counter(), parameter(kFirstMore), k.column, along_);
     p.end().loop(parameter(kPassing));
-    p.call(kernel(K::recall_maxima), {k.big, k.state}, {counter(2), literal(k.column), literal(columns_)});
-    p.call(kernel(K::find_steps), {k.state, k.scales}).end();
-    p.call(kernel(K::keep_scales), {k.state, k.query_scales}, {counter(), counter(1), parameter(kSlots)});
+    p.call(kernel(K::recall_maxima), {k.big, k.scales}, {counter(2), literal(k.column), literal(columns_)});
+    p.call(kernel(K::find_steps), {k.scales, k.work}).end();
+    p.call(kernel(K::keep_scales), {k.scales, k.query_scales}, {counter(), counter(1), parameter(kSlots)});
     // Several groups gather behind the kept ones, which are a result's size at most, until they fill a result.
     constexpr int kGathered = kResultBytes / kPieceFloats;
     p.loop(parameter(kGather))
-        .call(kernel(K::quantise_kept), {k.big, k.state, k.big},
+        .call(kernel(K::quantise_kept), {k.big, k.scales, k.big},
               {literal(0), counter(1), parameter(kApart), literal(kGathered), width});
     p.end().loop(parameter(kAlone)).acquire(k.c);
-    p.call(kernel(K::quantise_kept), {k.big, k.state, object(k.c)},
+    p.call(kernel(K::quantise_kept), {k.big, k.scales, object(k.c)},
            {counter(), literal(0), literal(0), literal(0), width});
     p.release(k.c).end().loop(parameter(kFull)).acquire(k.c).loop(2);
     half(p, k, counter(2));
@@ -295,7 +270,7 @@ class EncoderPrograms : EncoderArray {
   void half(Program& p, const Core& k, Number which) {
     auto some = [&](int fifo, int tiles, int first, int part) {
       p.loop(together_ / tiles).acquire(fifo);
-      p.call(kernel(K::quantise_pieces), {object(fifo), k.scales, object(k.c)},
+      p.call(kernel(K::quantise_pieces), {object(fifo), k.work, object(k.c)},
              {counter(), counter(1), literal(together_), which, literal(first), literal(part), literal(tiles)});
       p.release(fifo).end();
     };

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/gemm_i8/aie2.h"
 #include "npu/designs/encoder_tasks.h"
 
 namespace shorthand::npu {
@@ -23,14 +24,20 @@ class EncoderSequence : EncoderTasks {
  public:
   explicit EncoderSequence(const EncoderArray& array) : EncoderTasks(array) {}
 
-  void make_sequence() {
+  // With `align` the last operation lets an object pass that comes down the columns. Returns whether an odd number of
+  // them came down in all: the next launch, too, is to begin with the first of the cores' objects.
+  bool make_sequence(bool align) {
     weights_ = b_.host("weights", plan_.weight_words * 4);
     state_ = b_.host("state", plan_.state_words * 4);
     const std::vector<Operation> list = operations();
     const int end = options_.count < 0 ? static_cast<int>(list.size()) : options_.first + options_.count;
-    for (int i = options_.first; i < end; ++i) list[at(i)].run();
-    finish_tasks();
+    for (int i = options_.first; i < end; ++i) {
+      if (align && i == end - 1) align_next();
+      list[at(i)].run();
+    }
     restore_parameters();
+    finish_tasks();
+    return odd_down();
   }
 
   struct Operation {
@@ -55,29 +62,31 @@ class EncoderSequence : EncoderTasks {
         run_quantise(p.frames + int64_t{tap} * p.blocks * p.frames_slots * kResultWords, p.frames_slots, p.conv1.k);
       });
       product("first convolution", p.conv1, d, [this, &p, tap] {
-        run_product(p.conv1, kGelu, p.convolved, p.convolved_slots, tap * p.d_tiles(), 1, tap == 0,
+        run_product(p.conv1, kProductGelu, p.convolved, p.convolved_slots, tap * p.d_tiles(), 1, tap == 0,
                     {p.conv2.k, tap, 3});
       });
     }
     rows("quantise convolved", [this, &p] { run_quantise(p.convolved, p.convolved_slots, p.conv2.k, 3); });
-    product("second convolution", p.conv2, d, [this, &p] { run_product(p.conv2, kGelu, p.result, p.result_slots, 0); });
+    product("second convolution", p.conv2, d,
+            [this, &p] { run_product(p.conv2, kProductGelu, p.result, p.result_slots, 0); });
     for (const EncoderPlan::Layer& l : p.layers) {
       rows("attention's norm", [this, &l] { run_norm(l.attention_norm, false); });
-      product("values", l.value, d, [this, &p, &l] { run_product(l.value, kPlain, p.qkv, p.qkv_slots, 1, 2); });
+      product("values", l.value, d,
+              [this, &p, &l] { run_product(l.value, kProductPlain, p.qkv, p.qkv_slots, 1, 2, false, {}, true); });
       product("keys and queries", l.key_query, 2 * d,
-              [this, &p, &l] { run_product(l.key_query, kHead, p.qkv, p.qkv_slots, 0, 2); });
+              [this, &p, &l] { run_product(l.key_query, kProductHead, p.qkv, p.qkv_slots, 0, 2, false, {}, true); });
       list.push_back(
           {{"attention", int64_t{p.shape.heads} * p.key_blocks, int64_t{p.head_groups} * (p.blocks / columns_)},
            [this] { run_attention(); }});
       rows("quantise attended", [this, &p, d] { run_quantise(p.attended, p.attended_slots, d); });
-      product("output", l.out, d, [this, &p, &l] { run_product(l.out, kPlain, p.result, p.result_slots, 0); });
+      product("output", l.out, d, [this, &p, &l] { run_product(l.out, kProductPlain, p.result, p.result_slots, 0); });
       rows("feed-forward's norm", [this, &l] { run_norm(l.mlp_norm, false); });
       product("first product", l.mlp1, 4 * d, [this, &p, &l, d] {
-        run_product(l.mlp1, kGelu, p.hidden, p.hidden_slots, 0, 1, false, {4 * d, 0, 1});
+        run_product(l.mlp1, kProductGelu, p.hidden, p.hidden_slots, 0, 1, false, {4 * d, 0, 1}, true);
       });
       rows("quantise hidden", [this, &p, d] { run_quantise(p.hidden, p.hidden_slots, 4 * d, 1); });
       product("second product", l.mlp2, d,
-              [this, &p, &l] { run_product(l.mlp2, kPlain, p.result, p.result_slots, 0); });
+              [this, &p, &l] { run_product(l.mlp2, kProductPlain, p.result, p.result_slots, 0); });
     }
     rows("last norm", [this, &p] { run_norm(p.final_norm, true); });
     return list;
@@ -86,37 +95,46 @@ class EncoderSequence : EncoderTasks {
  private:
   // int8 rows of width l.k, quantised -> tiles of 64 x 64 in `to`: in slot `first` of `slots`, and every `apart`-th on.
   void run_product(const Linear& l, int epilogue, int64_t to, int slots, int first, int apart = 1, bool clear = false,
-                   Quantised next = {}) {
-    const int m = options_.tile ? 1 : plan_.blocks / rows_, n = options_.tile ? 1 : l.n_tiles / columns_;
-    const int objects = l.k_tiles() + 1;
-    const int64_t panel = int64_t{objects} * kTileWords, block = int64_t{plan_.quantised_slots(l.k)} * kTileWords;
+                   Quantised next = {}, bool normal = false) {
+    const int m = options_.tile ? 1 : plan_.blocks / rows_, n = options_.tile ? 1 : l.tiles(), k = l.k_tiles();
+    // Two tiles at a time, where both ends of what comes along the row can be held.
+    const int pairs = options_.tile || options_.depth == 1 ? 0 : l.pairs(), passes = n - pairs;
+    const int64_t block = normal ? plan_.norm_block() : int64_t{plan_.quantised_slots(l.k)} * kTileWords;
+    const int64_t from = normal ? plan_.x + plan_.normal_slot() * kTileWords : plan_.quantised;
     const bool maxima = plan_.known(next.width);
-    begin({{kTiles, m},
-           {kSteps, l.k_tiles()},
-           {kPlain, epilogue == kPlain},
-           {kGelu, epilogue == kGelu},
-           {kHead, epilogue == kHead},
+    if (odd_down()) align_next();
+    begin({{kProduct, 1},
+           {kTiles, m},
+           {kPairs, pairs},
+           {kDeep, k - 2},
+           {kSingles, n - 2 * pairs},
+           {kSteps, k},
+           {kPad, pairs > 0 ? l.pad() : 0},
+           {kEpilogue, epilogue},
            {kClear, clear},
-           {kMaxima, maxima},
-           {kTilesN, n}});
-    for (int c = 0; c < columns_; ++c) {
-      task(w_in_[at(c)], weights_, l.at + c * panel, {{m, 0}, {n, columns_ * panel}, {2 * objects, 512}, {512, 1}});
-    }
+           {kMaxima, maxima}});
+    const bool whole = !options_.tile && pairs == l.pairs();
+    for (int c = 0; whole && c < columns_; ++c)
+      task(w_in_[at(c)], weights_, l.column_at(c), {{m, 0}, {l.objects(), kTileWords}, {2, 512}, {512, 1}});
+    // The rows' scales, then for every pass their tiles.
     auto send = [&](int i) {
-      for (int f = 0; share_ == 1 && f < feeders_; ++f) {
-        task(a_in_[at(f)], state_, plan_.quantised + (int64_t{i} * rows_ + f) * block,
-             {{n, 0}, {2 * objects, 512}, {512, 1}});
+      for (int f = 0; f < feeders_; ++f) {
+        const int64_t word = from + (int64_t{i} * rows_ + f * share_) * block;
+        tasks(a_in_[at(f)], state_, word + int64_t{k} * kTileWords, {{share_, block}, {2, 512}, {512, 1}});
+        if (share_ == 1) task(a_in_[at(f)], state_, word, {{passes, 0}, {2 * k, 512}, {512, 1}});
       }
-      for (int j = 0; share_ > 1 && j < n; ++j) {
-        for (int f = 0; f < feeders_; ++f) {
-          task(a_in_[at(f)], state_, plan_.quantised + (int64_t{i} * rows_ + f * share_) * block,
-               {{objects, kTileWords}, {share_, block}, {2, 512}, {512, 1}});
+      for (int j = 0; j < passes; ++j) {
+        if (!whole) send_weights(l, j);
+        for (int f = 0; share_ > 1 && f < feeders_; ++f) {
+          task(a_in_[at(f)], state_, from + (int64_t{i} * rows_ + f * share_) * block,
+               {{k, kTileWords}, {share_, block}, {2, 512}, {512, 1}});
         }
       }
     };
     for (int i = 0; i < m; ++i) {
-      ready(plan_.quantised, i, i + 1);
-      if (share_ == 1) send(i);
+      ready(normal ? plan_.x : plan_.quantised, i, i + 1);
+      const bool first_in = share_ == 1 && whole;  // else in tasks so many that results must leave meanwhile
+      if (first_in) send(i);
       all_read();
       for (int c = 0; c < columns_; ++c) {
         take(
@@ -128,42 +146,87 @@ class EncoderSequence : EncoderTasks {
                {{rows_, kResultWords}, {4, 512}, {512, 1}}, 0, {plan_.maxima, i, i + 1});
         }
       }
-      if (share_ > 1) send(i);  // in tasks so many that results must leave meanwhile
+      if (!first_in) send(i);
     }
   }
 
+  // The weights of one tile of each column, of which pairs may lie there.
+  void send_weights(const Linear& l, int tile) {
+    const int deep = l.pairs() > 0 ? l.k_tiles() - 2 : 0;
+    auto send = [&](int c, int first, int count) {
+      const int64_t word = l.object_at(c, tile, first);
+      if (count > 0)
+        tasks(w_in_[at(c)], weights_, word, {{count, l.object_at(c, tile, first + 1) - word}, {2, 512}, {512, 1}});
+    };
+    for (int c = 0; c < columns_; ++c) send(c, 0, deep);
+    for (int c = 0; c < columns_; ++c) send(c, deep, l.k_tiles() + 1 - deep);
+  }
+
   // Slots of qkv: each head's keys and values side by side, then its queries in every other one. Keys and queries are
-  // 64 scales, and int8 in the slot's second half, so that a head's keys and values are one run.
+  // 64 scales, as floats and as factors, and int8 in the slot's second half, so that a head's keys and values are one
+  // run.
   void run_attention() {
     const int t = plan_.d_tiles(), queries = options_.tile ? 1 : plan_.blocks / columns_;
     const int groups = options_.tile ? 1 : plan_.head_groups, together = plan_.keys_together();
     const int64_t block = int64_t{plan_.qkv_slots} * kResultWords, head = 2 * kResultWords;
-    begin({{kAttend, groups * queries}, {kKeyGroups, plan_.key_blocks / together}, {kTogether, together}});
-    ready(plan_.qkv, 0, plan_.blocks / rows_);
+    begin({{kAttend, 1},
+           {kHeads, groups * queries},
+           {kKeyGroups, plan_.key_blocks / together},
+           {kTogether, together},
+           {kLeading, together - 1}});
+    auto asked = [&](int h, int q, int c) {
+      return plan_.qkv + (h * rows_ + t) * head + (int64_t{q} * columns_ + c) * block;
+    };
+    // Of the scales' tiles the first is read; the others fill the object.
+    auto send_queries = [&](int h, int q, int rows) {
+      for (int c = 0; c < columns_; ++c) {
+        task(w_in_[at(c)], state_, asked(h, q, c), {{kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
+        tasks(w_in_[at(c)], state_, asked(h, q, c) + kTileWords, {{rows, head}, {2, 512}, {512, 1}});
+      }
+    };
+    // The first head begins with the keys that are there before the last row of blocks is.
+    const int rows_of_blocks = plan_.blocks / rows_, all = plan_.key_blocks / together;
+    const int there = share_ == 1 && (columns_ - 1) / rows_ < rows_of_blocks - 1
+                          ? std::min((rows_of_blocks - 1) * rows_ / together, all)
+                          : 0;
+    ready(plan_.qkv, 0, there > 0 ? rows_of_blocks - 1 : rows_of_blocks);
+    send_queries(0, 0, rows_);
     for (int h = 0; h < groups; ++h) {
-      const int64_t keys = plan_.qkv + h * rows_ * head;
       for (int q = 0; q < queries; ++q) {
+        const int sent = h == 0 && q == 0 ? there : 0;
+        if (sent > 0) {
+          send_keys(h, 0, sent);
+          ready(plan_.qkv, 0, rows_of_blocks);
+        }
         all_read();
         for (int c = 0; c < columns_; ++c) {
-          const int64_t asked = keys + t * head + (q * columns_ + c) * block;
           const int m = (q * columns_ + c) / rows_;
           take(c, plan_.attended + ((int64_t{q} * columns_ + c) * plan_.attended_slots + h * rows_) * kResultWords,
                {{rows_, kResultWords}, {4, 512}, {512, 1}}, 0, {plan_.attended, m, m + 1});
-          // Of the scales' tiles the first is read; the others fill the object.
-          task(w_in_[at(c)], state_, asked, {{kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
-          task(w_in_[at(c)], state_, asked + kTileWords, {{rows_, head}, {2, 512}, {512, 1}});
-          task(w_in_[at(c)], state_, keys,
-               {{plan_.key_blocks / together, together * block}, {kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
         }
-        for (int f = 0; share_ == 1 && f < feeders_; ++f) {
-          task(a_in_[at(f)], state_, keys + f * head + kTileWords, {{plan_.key_blocks, block}, {6, 512}, {512, 1}});
-        }
-        for (int i = 0; share_ > 1 && i < plan_.key_blocks; ++i) {
-          for (int f = 0; f < feeders_; ++f) {
-            task(a_in_[at(f)], state_, keys + f * share_ * head + i * block + kTileWords,
-                 {{3, kTileWords}, {share_, head}, {2, 512}, {512, 1}});
-          }
-        }
+        send_keys(h, sent, all - sent);
+        // The next head's scales and first queries come before this one ends: after the last, its own again.
+        const bool of_group = q + 1 < queries, last = !of_group && h + 1 == groups;
+        send_queries(of_group || last ? h : h + 1, of_group ? q + 1 : last ? q : 0, last ? 1 : rows_);
+      }
+    }
+  }
+
+  // Factors, keys and values of `n` groups of tiles of keys, for the heads of group h.
+  void send_keys(int h, int first, int n) {
+    const int together = plan_.keys_together();
+    const int64_t block = int64_t{plan_.qkv_slots} * kResultWords, head = 2 * kResultWords;
+    const int64_t keys = plan_.qkv + h * rows_ * head + int64_t{first} * together * block;
+    for (int c = 0; n > 0 && c < columns_; ++c) {
+      tasks(w_in_[at(c)], state_, keys + kHeadFactors / 2,
+            {{n, together * block}, {kScaleRows, head}, {kRelayTogether, block}, {64, 1}});
+    }
+    for (int f = 0; n > 0 && share_ == 1 && f < feeders_; ++f)
+      task(a_in_[at(f)], state_, keys + f * head + kTileWords, {{n * together, block}, {6, 512}, {512, 1}});
+    for (int i = 0; share_ > 1 && i < n * together; ++i) {
+      for (int f = 0; f < feeders_; ++f) {
+        task(a_in_[at(f)], state_, keys + f * share_ * head + i * block + kTileWords,
+             {{3, kTileWords}, {share_, head}, {2, 512}, {512, 1}});
       }
     }
   }
@@ -183,6 +246,10 @@ class EncoderSequence : EncoderTasks {
   void send_along(int step, int64_t from, int slots, int first, int n, int groups = 1, int apart = 0) {
     const int64_t block = int64_t{slots} * kResultWords, run = columns_ * 128;
     const int m = step / steps_together();
+    if (share_ == 1 && groups == 1 && run < 1024) {  // that a descriptor holds
+      send_all_along(m, from, block, first, n);
+      return;
+    }
     for (int f = 0; f < feeders_; ++f) {
       const int64_t word = from + (int64_t{m} * rows_ + f * share_) * block + int64_t{first} * kResultWords +
                            step % steps_together() * run;
@@ -193,6 +260,17 @@ class EncoderSequence : EncoderTasks {
         tasks(a_in_[at(f)], state_, word,
               {repeats, {n / along_, along_ * kResultWords}, {share_, block}, {along_, kResultWords}, {run, 1}});
       }
+    }
+  }
+  // The same of all rows of blocks but the last at once, and of that: what comes is done long before, but for the last.
+  void send_all_along(int m, int64_t from, int64_t block, int first, int n) {
+    const int all = steps() / steps_together(), rest = all - 1;
+    if (m > 0 && m < rest) return;
+    const int64_t run = columns_ * 128, next = rows_ * block;
+    ready(from, m, m == 0 ? std::max(rest, 1) : all);
+    for (int f = 0; f < feeders_; ++f) {
+      tasks(a_in_[at(f)], state_, from + m * next + f * block + int64_t{first} * kResultWords,
+            {{m == 0 ? std::max(rest, 1) : 1, next}, {steps_together(), run}, {n, kResultWords}, {run, 1}});
     }
   }
   void send_down(int step, int64_t from, int slots, int first, int n, int groups = 1, int apart = 0) {
@@ -219,87 +297,81 @@ class EncoderSequence : EncoderTasks {
     }
   }
 
-  // A result of quantised pieces for each core, of `together` steps from `step` on, from slot `slot` on.
-  void take_pieces(int step, int width, int slot, int together) {
-    const int m = step / (16 / columns_), first = step % (16 / columns_) * columns_;
-    const int64_t block = int64_t{plan_.quantised_slots(width)} * kTileWords;
-    const int64_t to = plan_.quantised + int64_t{m} * rows_ * block + int64_t{slot} * kTileWords + first * 64;
+  // A result of 32 pieces of int8 or halves of pieces of x for each core, of `together` steps from `step` on, to slots
+  // from `first` on; or two results of one step.
+  void take_pieces(int64_t array, int64_t block, int step, int first, int together, int results = 1) {
+    const int m = step / (16 / columns_), group = step % (16 / columns_) * columns_;
+    const int64_t to = array + int64_t{m} * rows_ * block + int64_t{first} * kTileWords + group * 64;
     for (int c = 0; c < columns_; ++c) {
-      take(c, to + c * 64, {{rows_, block}, {together, columns_ * 64}, {32 / together, kTileWords}, {64, 1}}, 0,
-           {plan_.quantised, m, m + 1});
+      if (results > 1) {
+        take(c, to + c * 64, {{results, 32 * kTileWords}, {rows_, block}, {32, kTileWords}, {64, 1}}, 1,
+             {array, m, m + 1});
+      } else {
+        take(c, to + c * 64, {{rows_, block}, {together, columns_ * 64}, {32 / together, kTileWords}, {64, 1}}, 0,
+             {array, m, m + 1});
+      }
     }
   }
 
   // Of the steps of a round. A result holds those of 32 steps: what a round leaves there is of no meaning, and the next
   // one writes over it.
-  void take_scales(int step, int round, int width) {
-    const int64_t block = int64_t{plan_.quantised_slots(width)} * kTileWords;
-    const int64_t to = plan_.quantised + int64_t{width / 64} * kTileWords;
+  void take_scales(int64_t array, int64_t block, int step, int round, int slot) {
+    const int64_t to = array + int64_t{slot} * kTileWords;
     const int m = step / steps_together();
     for (int c = 0; c < columns_; ++c) {
       take(c, to + int64_t{m} * rows_ * block + c * 64,
            {{rows_, block}, {2 * columns_, rows_ * block}, {16 / columns_, columns_ * 64}, {64, 1}}, 0,
-           {plan_.quantised, m, m + round / steps_together()});
+           {array, m, m + round / steps_together()});
     }
   }
 
-  // Float rows of `steps` steps.
-  void take_rows(int step, int steps) {
-    const int64_t next = plan_.x_at(1, 0, 0, 0) - plan_.x;
+  // Pieces of x in halves, down the columns.
+  void send_stream(int step, int tiles) {
+    const int64_t block = plan_.norm_block(), to = plan_.x + step / steps_together() * rows_ * block;
     for (int c = 0; c < columns_; ++c) {
-      take(c, plan_.x_at(step, c, 0, 0),
-           {{steps, next},
-            {plan_.x_results(), rows_ * kResultWords},
-            {rows_, kPieceFloats},
-            {8, rows_ * kPieceFloats},
-            {kPieceFloats, 1}},
-           2, {plan_.x, step / steps_together(), step / steps_together() + 1});
-    }
-  }
-  void send_rows(int step) {
-    const int tiles = up(plan_.shape.d / 64, along_);
-    const Dim steps{steps_at_once(), plan_.x_at(1, 0, 0, 0) - plan_.x};
-    for (int c = 0; c < columns_; ++c) {
-      const int64_t word = plan_.x_at(step, c, 0, 0);
-      if (plan_.by_rows()) {
-        const int pieces = plan_.rows_together() * plan_.row_pieces();
-        tasks(w_in_[at(c)], state_, word,
-              {steps, {plan_.x_results(), rows_ * kResultWords}, {pieces * rows_, kPieceFloats}, {kPieceFloats, 1}});
-      } else {
-        tasks(w_in_[at(c)], state_, word, {steps, {tiles * rows_, kPieceFloats}, {kPieceFloats, 1}});
-      }
+      tasks(w_in_[at(c)], state_, to + (step % steps_together() * columns_ + c) * 64,
+            {{steps_at_once(), columns_ * 64}, {2 * tiles, kTileWords}, {rows_, block}, {64, 1}});
     }
   }
 
-  // What comes early for a step that is not there: any bytes will do.
-  void send_any(int objects) {
-    for (int f = 0; objects > 0 && f < feeders_; ++f)
-      task(a_in_[at(f)], state_, plan_.x, {{2 * objects * share_, 512}, {512, 1}});
+  // Normal rows as floats.
+  void take_normal(int step) {
+    const int pieces = 8 * kPieceFloats;
+    for (int c = 0; c < columns_; ++c) {
+      take(c, plan_.output_at(step, c, 0, 0),
+           {{plan_.output_results(), rows_ * pieces}, {rows_, pieces}, {4, pieces / 4}, {pieces / 4, 1}}, 1,
+           {plan_.output, 0, 1});
+    }
   }
 
   void run_norm(int64_t parameters, bool last) {
-    const int d = plan_.shape.d, tiles = norm_objects() * along_;
-    const int together = norm_together(), round = plan_.round(steps());
-    made_.erase(plan_.quantised);  // all has been read
+    const int d = plan_.shape.d, tiles = up(plan_.d_tiles(), together_);
+    const int together = plan_.groups_together(d), each = plan_.x_together(), round = plan_.round(steps());
+    const int64_t block = plan_.norm_block();
     ready(plan_.x, 0, plan_.blocks / rows_);
-    begin({{kNorms, 1}, {kNormRounds, steps() / round}, {kGroups, round / together}, {kBefore, !last}, {kAfter, last}});
+    begin({{kNorms, 1}, {kNormRounds, steps() / round}, {kGroups, round / together}, {kBefore, !last}, {kLast, last}});
     for (int c = 0; c < columns_; ++c) {
-      task(w_in_[at(c)], weights_, parameters, {{2 * kNormObjects, 512}, {512, 1}});
+      task(w_in_[at(c)], weights_, parameters, {{2 * norm_objects(), 512}, {512, 1}});
     }
     auto inputs = [&](int step) {
       const int m = step / steps_together();
       ready(plan_.result, m, m + 1);
-      send_rows(step);
+      send_stream(step, tiles);
       send_along(step, plan_.result, plan_.result_slots, 0, tiles);
-      if (step + steps_at_once() == steps()) send_any(early_objects());
     };
-    auto outputs = [&](int step, int n) {
+    auto outputs = [&](int step, int) {  // in the order of the cores' program
       all_read();
-      take_rows(step, n);
-      take_pieces(step, d, 0, n);
-      if ((step + n) % round == 0) take_scales(step + n - round, round, d);
+      const int next = step + 1;
+      const bool x_at_once = each == 1 && !plan_.x_with_steps();
+      if (x_at_once || (!last && each > 1 && next % each == 0)) take_pieces(plan_.x, block, next - each, 0, each);
+      if (last) take_normal(step);
+      if (last) return;
+      if (plan_.x_with_steps()) take_pieces(plan_.x, block, step, 0, 1, 2);
+      if (!plan_.x_with_steps() && next % together == 0)
+        take_pieces(plan_.x, block, next - together, plan_.normal_slot(), together);
+      if (next % round == 0) take_scales(plan_.x, block, next - round, round, plan_.normal_slot() + d / 64);
     };
-    each_step(together, inputs, outputs);
+    each_step(1, inputs, outputs);
   }
 
   // Objects of four rows' tiles that come down the column: as many come along the row, or some more.
@@ -358,8 +430,9 @@ class EncoderSequence : EncoderTasks {
     };
     auto outputs = [&](int step, int n) {
       all_read();
-      for (int i = 0; i < plan_.quantised_results(width); ++i) take_pieces(step, width, 32 * i, n);
-      if ((step + n) % round == 0) take_scales(step + n - round, round, width);
+      const int64_t block = int64_t{plan_.quantised_slots(width)} * kTileWords;
+      for (int i = 0; i < plan_.quantised_results(width); ++i) take_pieces(plan_.quantised, block, step, 32 * i, n);
+      if ((step + n) % round == 0) take_scales(plan_.quantised, block, step + n - round, round, width / 64);
     };
     each_step(together, inputs, outputs);
   }
@@ -374,7 +447,12 @@ class EncoderSequence : EncoderTasks {
 
 }  // namespace
 
-void make_encoder_sequence(const EncoderArray& array) { EncoderSequence(array).make_sequence(); }
+void make_encoder_sequence(const EncoderArray& array, Builder& b) {
+  const Builder before = b;
+  if (!EncoderSequence(array).make_sequence(false)) return;
+  b = before;
+  EncoderSequence(array).make_sequence(true);
+}
 
 Result<std::vector<EncoderOperation>> encoder_operations(const Device& device, const EncoderShape& shape) {
   SHORTHAND_TRY(check_shape(device, shape, {}));

@@ -23,6 +23,11 @@ void EncoderTasks::task(int fifo, int host, int64_t word, Pattern pattern, Made 
     b_.await(mine.front());
     mine.pop_front();
   }
+  if (fifo == w_in_[0]) {
+    int64_t words = 1;
+    for (const Dim& d : pattern) words *= d.size;
+    down_words_ += words;
+  }
   mine.push_back(b_.fill(fifo, host, std::move(pattern), word));
   if (made.array >= 0) made_[made.array].push_back({made.first, made.end, fifo, mine.back()});
   if (made.array >= 0) first_out_.try_emplace(fifo, mine.back());
@@ -82,9 +87,13 @@ void EncoderTasks::finish_tasks() {
   }
 }
 
-void EncoderTasks::begin(const std::map<int, int32_t>& values) {
+void EncoderTasks::begun() {
   for (const auto& [fifo, task] : first_out_) await_until(fifo, task);
   first_out_.clear();
+}
+
+void EncoderTasks::begin(const std::map<int, int32_t>& values) {
+  begun();
   read_before_ = std::exchange(last_in_, {});
   for (int c = 0; c < columns_; ++c) {
     for (int r = 0; r < rows_; ++r) {
@@ -92,6 +101,7 @@ void EncoderTasks::begin(const std::map<int, int32_t>& values) {
       std::vector<int32_t> now = written_[at(w)];
       std::fill_n(now.begin(), static_cast<int>(kOperations), 0);
       for (const auto& [index, value] : values) now[at(index)] = value;
+      now[kAlign] = align_;
       if (r > 0) now[kClear] = 0;
       for (int i = 0; i < kParameters; ++i) {
         if (now[at(i)] != written_[at(w)][at(i)]) b_.write(w, i, now[at(i)]);
@@ -100,9 +110,12 @@ void EncoderTasks::begin(const std::map<int, int32_t>& values) {
     }
   }
   for (int w = 0; w < rows_ * columns_; ++w) b_.signal(w);
+  if (!std::exchange(align_, false)) return;
+  for (int c = 0; c < columns_; ++c) task(w_in_[at(c)], weights_, 0, {{2, 512}, {512, 1}});
 }
 
 void EncoderTasks::restore_parameters() {
+  begun();
   for (int w = 0; w < rows_ * columns_; ++w) {
     for (int i = 0; i < kParameters; ++i) {
       if (written_[at(w)][at(i)] != 0) b_.write(w, i, 0);

@@ -30,6 +30,10 @@ class EncoderTasks : protected EncoderArray {
   // A core takes its parameters as it passes the barrier, when it is done with the operation before: they and the
   // signal come while that one is at work, once it has begun everywhere, as its first results show.
   void begin(const std::map<int, int32_t>& values);
+  // The next operation begins with an object down the columns, of any bytes, that is let pass.
+  void align_next() { align_ = true; }
+  // Whether an odd number of objects went down the columns.
+  bool odd_down() const { return down_words_ / kTileWords % 2 != 0; }
 
   // What a descriptor's iterations do not reach is another task.
   void task(int fifo, int host, int64_t word, Pattern pattern, Made made = {});
@@ -44,15 +48,19 @@ class EncoderTasks : protected EncoderArray {
   void all_read();
 
   void finish_tasks();
-  // The next launch, of the next window or of another part, begins with what a loaded configuration begins with.
+  // The next launch, of the next window or of another part, begins with what a loaded configuration begins with. While
+  // the last operation is at work.
   void restore_parameters();
 
   int weights_ = -1, state_ = -1;                 // host buffers
   std::map<int64_t, std::vector<Written>> made_;  // by array
 
  private:
+  void begun();  // waits until the present operation has begun everywhere
   void await_until(int fifo, int task);
 
+  bool align_ = false;
+  int64_t down_words_ = 0;  // sent down a column
   std::map<int, std::deque<int>> tasks_;
   std::map<int, int> first_out_, last_in_, read_before_;  // tasks of the present operation and the one before, by FIFO
   std::vector<std::vector<int32_t>> written_;             // each worker's parameters

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 
 #include "npu/check.h"
 #include "support/arrays.h"
@@ -206,7 +207,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"npu1", {.n_mels = 80, .n_ctx = 70, .d = 704, .heads = 11, .layers = 1}},
                       Case{"npu1_2col", {.n_mels = 80, .n_ctx = 150, .d = 320, .heads = 5, .layers = 1}},
                       Case{"npu2", {.n_mels = 80, .n_ctx = 70, .d = 320, .heads = 5, .layers = 1}},
-                      // Rows of x are too wide to come one by one.
+                      // Pieces of x are more than a result holds.
                       Case{"npu1", {.n_mels = 80, .n_ctx = 70, .d = 1088, .heads = 17, .layers = 1}},
                       Case{"npu2", {.n_mels = 80, .n_ctx = 150, .d = 128, .heads = 2, .layers = 1}}));
 
@@ -224,6 +225,28 @@ TEST(Encoder, FitsOnEveryArray) {
       const Result<Placement> placement = check(*design, device);
       EXPECT_TRUE(placement.ok()) << name << ", width " << s.d << ": " << placement.error().message;
     }
+  }
+}
+
+// At full width the sequence's tasks are others than at a test's: none may wait for one that it holds back.
+TEST(Encoder, EndsOnEveryArrayAtFullWidth) {
+  SimOptions timing;
+  timing.timing_only = true;
+  struct Full {
+    const char* device;
+    int d, depth;
+  };
+  for (const auto& [name, d, depth] : {Full{"npu1", 512, 1},
+                                       {"npu1_1col", 384, 2},
+                                       {"npu1_2col", 512, 2},
+                                       {"npu1_2col", 768, 2},
+                                       {"npu2", 512, 2},
+                                       {"npu2", 1280, 2}}) {
+    const Device device = *find_device(name);
+    const Result<Design> design = encoder_design(device, {80, 1500, d, d / 64, 1}, {.depth = depth});
+    ASSERT_TRUE(design.ok()) << design.error().message;
+    const Result<SimReport> report = simulate(*design, device, timing, {});
+    EXPECT_TRUE(report.ok()) << name << ", width " << d << ": " << (report.ok() ? "" : report.error().message);
   }
 }
 
@@ -253,6 +276,28 @@ TEST(Encoder, LaunchesAndBuffersChangeNoBit) {
     SimOptions timing;
     timing.timing_only = true;
     EXPECT_EQ(run_encoder(encoder, {}, timing, launches)->report.cycles, got->report.cycles);
+  }
+}
+
+// Products take turns between banks with the objects that come down the columns: each begins with the first of the two,
+// and so does the next launch.
+TEST(Encoder, ObjectsDownTheColumnsAreAnEvenNumber) {
+  const EncoderShape s{.n_mels = 80, .n_ctx = 150, .d = 320, .heads = 5, .layers = 1};
+  for (const char* name : {"npu1", "npu1_2col", "npu2"}) {
+    const Device device = *find_device(name);
+    const int all = static_cast<int>(encoder_operations(device, s)->size());
+    for (int first = 0; first < all; ++first) {
+      const Design design = *encoder_design(device, s, {.first = first});
+      std::map<int, int64_t> words;
+      for (const Action& a : design.sequence) {
+        if (a.op != Action::Op::start || !design.fifos[at(a.fifo)].name.starts_with("b_in")) continue;
+        int64_t n = 1;
+        for (const Dim& d : a.pattern) n *= d.size;
+        words[a.fifo] += n;
+      }
+      EXPECT_EQ(words.size(), at(device.columns));
+      for (const auto& [fifo, n] : words) EXPECT_EQ(n % (2 * 1024), 0) << name << ": " << first;
+    }
   }
 }
 

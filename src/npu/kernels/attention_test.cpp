@@ -60,35 +60,34 @@ struct Head {
   // The kernel over all keys; what pads the last tile is loud.
   struct Padding {
     int8_t key = 127;
-    float scale = 1e30f, value = 1e20f;
+    float value = 1e20f;
+    int16_t factor = 32767;
   };
   std::vector<bfloat16> run(Buffer<float>& row_max) const { return run(row_max, Padding()); }
   std::vector<bfloat16> run(Buffer<float>& row_max, Padding padding) const {
     Buffer<int8_t> qs(to_blocks<int8_t>(q, 64, 64, 4, 8));
-    Buffer<float> q_factors(q_scales), sums(kAttentionSums, 5.0f);
-    std::fill_n(sums.data(), 64 * 64, 0.0f);
+    Buffer<float> q_factors(q_scales), sums(64 * 64), row_sums(kAttentionRowSums, 5.0f);
     Buffer<int32_t> state(kAttentionState, 9);
     Buffer<int16_t> work(kAttentionWork, 7);
     Buffer<bfloat16> out(64 * 64);
-    call("attention_begin_64x64", {sums.bytes(), state.bytes()});
+    call("attention_begin_64x64", {q_factors.bytes(), row_sums.bytes(), state.bytes(), work.bytes()});
     for (int first = 0; first < keys; first += 64) {
       const int valid = std::min(64, keys - first);
       std::vector<int8_t> tile(64 * 64, padding.key);
       std::vector<bfloat16> values(64 * 64, bfloat16(padding.value));
-      std::vector<float> scales(64, padding.scale);
       std::copy_n(k.begin() + first * 64, valid * 64, tile.begin());
       std::copy_n(v.begin() + first * 64, valid * 64, values.begin());
-      std::copy_n(k_scales.begin() + first, valid, scales.begin());
       Buffer<int8_t> ks(to_blocks<int8_t>(tile, 64, 64, 4, 8));
       Buffer<bfloat16> vs(to_blocks<bfloat16>(values, 64, 64, 4, 8));
-      Buffer<float> k_factors(scales);
-      call("attention_scores_64x64",
-           {qs.bytes(), q_factors.bytes(), ks.bytes(), k_factors.bytes(), state.bytes(), work.bytes()}, {valid});
-      call("attention_weights_64x64", {sums.bytes(), state.bytes(), work.bytes()}, {valid});
-      call("attention_values_64x64", {work.bytes(), vs.bytes(), vs.bytes() + 4096, sums.bytes()});
+      Buffer<int16_t> k_factors(96, padding.factor);
+      pack_key_scales({k_scales.data() + first, size(valid)}, k_factors.data());
+      call("attention_scores_64x64", {qs.bytes(), ks.bytes(), k_factors.bytes(), work.bytes()}, {valid});
+      call("attention_weights_64x64", {row_sums.bytes(), state.bytes(), work.bytes()}, {valid});
+      for (int half : {0, 1})
+        call("attention_values_64x32", {work.bytes(), vs.bytes() + half * 4096, sums.bytes()}, {half});
     }
-    EXPECT_TRUE(sums.untouched() && state.untouched() && work.untouched());
-    call("attention_end_64x64", {sums.bytes(), work.bytes(), out.bytes(), row_max.bytes()});
+    EXPECT_TRUE(sums.untouched() && row_sums.untouched() && state.untouched() && work.untouched());
+    call("attention_end_64x64", {sums.bytes(), row_sums.bytes(), work.bytes(), out.bytes(), row_max.bytes()});
     EXPECT_TRUE(out.untouched() && row_max.untouched() && sums.untouched() && work.untouched());
     EXPECT_EQ(std::count(sums.data(), sums.data() + 64 * 64, 0.0f), 64 * 64);
     return from_blocks<bfloat16>(out.span(), 64, 64, 4, 8);
@@ -136,7 +135,7 @@ TEST(AttentionAie, DoesNotSeeThePadding) {
     Buffer<float> row_max(64);
     const auto got = head.run(row_max);
     for (const Head::Padding& other :
-         {Head::Padding{-128, std::nanf(""), -3e38f}, Head::Padding{0, 0, 0}, Head::Padding{55, -1e-3f, 1e-30f}}) {
+         {Head::Padding{-128, -3e38f, -32768}, Head::Padding{0, 0, 0}, Head::Padding{55, 1e-30f, -1}}) {
       const auto again = head.run(row_max, other);
       ASSERT_EQ(std::memcmp(got.data(), again.data(), got.size() * sizeof(bfloat16)), 0) << keys;
     }

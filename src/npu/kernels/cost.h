@@ -20,6 +20,8 @@ inline constexpr int kMacLatency = 6;   // vmac.f; integers have 5
 inline constexpr int kVectorLatency = 2;
 inline constexpr int kLoopSlack = 2;  // what a saturated body loses to pointers and the branch
 
+constexpr int64_t kReduce = 4 * 2 * kVectorLatency + 8;  // shuffles and maxima; out of the vector and back
+
 struct Body {
   int load_bytes = 0;
   int store_bytes = 0;

@@ -92,7 +92,7 @@ int64_t gelu_to_bf16(Generation g, Numbers) {
 int64_t add_residual(Generation g, Numbers) { return each_block(g, magic(g) + kFloats + kResidual, kBlockChain); }
 
 // Four factors of sixteen rows in one straight run, each a chain of three steps of a reciprocal between products; then
-// a product a block.
+// a product a block; then the scales, and their mantissas under the exponent of the largest.
 int64_t to_head(Generation g, Numbers) {
   constexpr int64_t reciprocal = 2 * (3 * kMacLatency + 2 * kVectorLatency) + 4;
   constexpr int64_t chain = 3 * reciprocal + 3 * kMacLatency + 12 * kVectorLatency;
@@ -101,7 +101,9 @@ int64_t to_head(Generation g, Numbers) {
                             .vectors = 4 * (2 + 2 + 3 * 9 + 2 + 4 + 2 + 2 + 2),
                             .moves = 4 * (1 + 3 * 9 + 6) + 2 + 28};
   return each_block(g, kToWork, kBlockChain) + maxima(g) + bundles(g, factors) + chain +
-         loop(g, 64, {.load_bytes = 3 * 64, .store_bytes = 64, .vectors = 2, .moves = 2}, kLoadLatency + kStep);
+         loop(g, 64, {.load_bytes = 3 * 64, .store_bytes = 64, .vectors = 2, .moves = 2}, kLoadLatency + kStep) +
+         bundles(g, {.load_bytes = 4 * 64, .store_bytes = 4 * 64 + 2 * 64 + 64, .vectors = 4 * 6 + 3, .moves = 4 + 2}) +
+         kLoadLatency + 2 * kVectorLatency + kReduce + 4 + 7 * kVectorLatency;
 }
 
 // A block of 32 sums: to an accumulator in two moves, shifted and narrowed in one.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <aie_api/aie.hpp>
+#include <array>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -228,13 +229,16 @@ TEST(GemmI8Epilogue, QuantisesAHeadByItsOwnRows) {
     c.row_scales[40] = 0;
     for (float& b : c.bias) b *= smaller;
     Buffer<int32_t> sums = c.sums("matmul_i8_64x64x64", 64);
-    Buffer<float> rows(c.row_scales), scales(64);
+    Buffer<float> rows(c.row_scales), result(2 * 64 * 64 / 4);
     Buffer<std::byte> columns = c.columns();
-    Buffer<int16_t> work(64 * 64);
-    Buffer<int8_t> q(64 * 64);
-    call("epilogue_head_i8_64x64",
-         {sums.bytes(), columns.bytes(), rows.bytes(), work.bytes(), q.bytes(), scales.bytes(), Own().bytes()});
-    EXPECT_TRUE(sums.untouched() && work.untouched() && q.untouched() && scales.untouched());
+    call("epilogue_head_i8_64x64", {sums.bytes(), columns.bytes(), rows.bytes(), result.bytes(), Own().bytes()});
+    EXPECT_TRUE(sums.untouched() && result.untouched());
+    const std::span<const float> scales(result.data(), 64);
+    const std::span<const int8_t> q(reinterpret_cast<const int8_t*>(result.bytes()) + 64 * 64, 64 * 64);
+    std::array<int16_t, 66> factors, want;  // attention's
+    std::memcpy(factors.data(), result.bytes() + 2 * kHeadFactors, sizeof factors);
+    pack_key_scales(scales, want.data());
+    EXPECT_EQ(factors, want);
     for (int r = 0; r < 64; ++r) {
       double most = 0, of_four = 0;
       for (int i = 0; i < 4 * 64; ++i) {
@@ -293,8 +297,7 @@ TEST(GemmI8Epilogue, LeavesZeros) {
       call(which == 0 ? "epilogue_bf16_64x64" : "epilogue_gelu_bf16_64x64",
            {sums.bytes(), columns.bytes(), rows.bytes(), out.bytes(), largest.bytes(), Own().bytes()});
     } else if (which == 2) {
-      call("epilogue_head_i8_64x64",
-           {sums.bytes(), columns.bytes(), rows.bytes(), out.bytes(), q.bytes(), scales.bytes(), Own().bytes()});
+      call("epilogue_head_i8_64x64", {sums.bytes(), columns.bytes(), rows.bytes(), out.bytes(), Own().bytes()});
     } else {
       call("epilogue_residual_f32_64x64",
            {sums.bytes(), columns.bytes(), rows.bytes(), residual.bytes(), residual.bytes(), Own().bytes()});

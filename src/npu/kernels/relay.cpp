@@ -12,7 +12,6 @@ using namespace cost;
 using Numbers = std::span<const int32_t>;
 
 constexpr int kBlocks = 8;  // of a piece
-constexpr int kPieceFloats = 256;
 constexpr int64_t kProductChain = 3 * kMacLatency + 3 * kVectorLatency;
 // Two steps in bfloat16, each a conversion, two products and a conversion after each; and one of parts.
 constexpr int64_t kReciprocal = 2 * (2 * kMacLatency + 3 * kVectorLatency) + 2 * kProductChain + 4;
@@ -51,7 +50,14 @@ int64_t weights(Generation g, Numbers n) {
   const int32_t valid = std::clamp(n[3] - 64 * (n[1] * n[2] + n[0]), 1, 64);
   return cycles_of("attention_weights_64x64", g, {&valid, 1});
 }
-int64_t head(Generation g, Numbers) { return cycles_of("epilogue_head_i8_64x64", g); }
+int64_t attention_over(Generation g, Numbers) { return cycles_of("attention_end_64x64", g); }
+int64_t product_first(Generation g, Numbers) { return cycles_of("zero_row_max_64", g); }
+int64_t product_over(Generation g, Numbers n) {
+  constexpr std::string_view kEpilogues[] = {"epilogue_bf16_64x64", "epilogue_gelu_bf16_64x64",
+                                             "epilogue_head_i8_64x64"};
+  constexpr int64_t kBranches = 2 * 6;
+  return kBranches + cycles_of(kEpilogues[std::clamp(n[0], 0, 2)], g);
+}
 
 // Four rows' eight floats lie apart: a store each.
 int64_t to_rows(Generation g, Numbers n) {
@@ -60,34 +66,39 @@ int64_t to_rows(Generation g, Numbers n) {
   return kCall +
          pieces(n[1] + int64_t{n[0]} * n[4], n[4], n[5]) * loop(g, kBlocks, body, kLoadLatency + kVectorLatency);
 }
-int64_t one_part(Generation g, Numbers n) { return kCall + n[5] * copied(g, 2 * kPieceFloats); }
-int64_t add(Generation g, Numbers n) {
-  constexpr Body body = {.load_bytes = 128, .store_bytes = 64, .vectors = 1};
-  return kCall + pieces(n[2] + int64_t{n[1]} * n[3] + int64_t{n[0]} * n[5], n[5], n[6]) *
-                     loop(g, kPieceFloats / 16, body, kLoadLatency + 3);
-}
-int64_t add_one(Generation g, Numbers n) {
-  constexpr Body body = {.load_bytes = 128, .store_bytes = 64, .vectors = 1};
-  return kCall + loop(g, part(n[5], int64_t{n[0]} * kPieceFloats, kPieceFloats) / 16, body, kLoadLatency + 3);
-}
-int64_t send_one(Generation g, Numbers n) { return kCall + copied(g, int64_t{4} * n[4]); }
-int64_t parameters(Generation g, Numbers n) {
-  const int64_t floats = part(int64_t{2} * n[1] + 16, int64_t{n[0]} * (kRelayObject / 4), kRelayObject / 4);
-  return kCall + copied(g, 4 * floats);
-}
-int64_t rows(Generation g, Numbers n) {
-  const int64_t there = pieces(int64_t{8} * n[0], 8, n[1]);
-  return kCall + there * copied(g, 4 * kPieceFloats) + (8 - there) * loop(g, kPieceFloats / 16, {.store_bytes = 64}, 0);
-}
-int64_t norm(Generation g, Numbers n) {
-  const int32_t row[] = {1, n[3]};
-  return cycles_of("layer_norm_i8", g, row);
-}
 int64_t quantised(Generation g, Numbers n) {
   constexpr Body body = {.load_bytes = 256, .store_bytes = 256, .moves = 8};
   return kCall + loop(g, n[4] / 64, body, kLoadLatency + 2 * kVectorLatency) + kLoadLatency + 1;
 }
 
+int64_t parameters(Generation g, Numbers n) {
+  const int64_t shorts = part(int64_t{2} * n[1] + 32, int64_t{n[0]} * (kRelayObject / 2), kRelayObject / 2);
+  return kCall + copied(g, 2 * shorts);
+}
+
+// A piece of the stream and a result's: their exponents from last bits, two blocks a round to sums, the exponents of
+// these, two blocks a round to pieces again. What is of a piece alone stands beside nothing.
+int64_t added(Generation g, Numbers n) {
+  constexpr int64_t spreading = 4 * kVectorLatency;
+  constexpr int64_t exponents = kLoadLatency + 3 * kVectorLatency + kFold + 2 * kVectorLatency + spreading;
+  constexpr int64_t largest = kFold + 4 * kVectorLatency + spreading;
+  constexpr Body two_sums = {.load_bytes = 2 * 128, .store_bytes = 2 * 128, .vectors = 2 * 10, .moves = 2 * 2};
+  constexpr Body two_pieces = {.load_bytes = 2 * 128, .store_bytes = 2 * 64, .vectors = 2 * 2, .moves = 2};
+  const int64_t piece = exponents +
+                        loop(g, kBlocks / 2, two_sums, kLoadLatency + 2 * kMacLatency + 5 * kVectorLatency) + largest +
+                        loop(g, kBlocks / 2, two_pieces, kLoadLatency + 2 * kVectorLatency) + 4;
+  const int64_t tiles = std::min(n[7], n[8]), all = std::max(n[7], n[8]), first = n[2] + n[1] * all + n[0] * tiles;
+  return kCall + (first == 0 ? 3 : 0) + pieces(first, tiles, n[9]) * piece;
+}
+int64_t norm(Generation g, Numbers n) {
+  const int32_t width = n[6];
+  return cycles_of("layer_norm_i8", g, {&width, 1});
+}
+int64_t normal(Generation g, Numbers n) {
+  constexpr Body body = {.load_bytes = 64, .store_bytes = 128, .vectors = 3, .moves = 1};
+  return kCall + kLoadLatency + 2 +
+         loop(g, pieces(int64_t{8} * n[0], 8, n[1]) * kBlocks, body, kLoadLatency + kMacLatency + kVectorLatency);
+}
 int64_t kept(Generation g, Numbers n) {
   constexpr Body body = {.load_bytes = 64, .store_bytes = 64, .vectors = 2};
   return kCall + kLoadLatency + 1 +
@@ -121,20 +132,19 @@ constexpr std::string_view kObject = "relay.o";
 constexpr KernelType kKernels[] = {
     {"gather_scales", kObject, Bind<gather_scales>::run, gather, 1024},
     {"copy_scales", kObject, Bind<copy_scales>::run, copying<256>, 1024},
-    {"keep_object", kObject, Bind<keep_object>::run, copying<kRelayObject>, 1024},
-    {"attention_begin", kObject, Bind<attention_begin>::run, begin, 1024},
+    {"keep_query", kObject, Bind<keep_query>::run, copying<kRelayObject>, 1024},
+    {"attention_begin", kObject, Bind<attention_begin>::run, begin, 2048},
     {"attention_scores", kObject, Bind<attention_scores>::run, scores, 3328},
     {"attention_weights", kObject, Bind<attention_weights>::run, weights, 3328},
+    {"attention_end", kObject, Bind<attention_end>::run, attention_over, 2048},
+    {"product_begin", kObject, Bind<product_begin>::run, product_first, 1024},
+    {"product_end", kObject, Bind<product_end>::run, product_over, 3360},
     {"clear_first", kObject, Bind<clear_first>::run, clear, 1024},
-    {"product_head", kObject, Bind<product_head>::run, head, 3328},
-    {"keep_part", kObject, Bind<keep_part>::run, one_part, 1024},
     {"rows_of", kObject, Bind<rows_of>::run, to_rows, 1024},
-    {"add_rows", kObject, Bind<add_rows>::run, add, 1024},
-    {"add_row", kObject, Bind<add_row>::run, add_one, 1024},
-    {"send_row", kObject, Bind<send_row>::run, send_one, 1024},
     {"copy_parameters", kObject, Bind<copy_parameters>::run, parameters, 1024},
-    {"layer_norm_row", kObject, Bind<layer_norm_row>::run, norm, 2048},
-    {"send_rows", kObject, Bind<send_rows>::run, rows, 1024},
+    {"add_result", kObject, Bind<add_result>::run, added, 2048},
+    {"layer_norm_pieces", kObject, Bind<layer_norm_pieces>::run, norm, 3328},
+    {"send_normal", kObject, Bind<send_normal>::run, normal, 1024},
     {"keep_quantised", kObject, Bind<keep_quantised>::run, quantised, 2048},
     {"send_kept", kObject, Bind<send_kept>::run, copying<kRelayResult>, 1024},
     {"keep_pieces", kObject, Bind<keep_pieces>::run, kept, 1024},

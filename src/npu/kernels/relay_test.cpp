@@ -4,12 +4,15 @@
 
 #include <aie_api/aie.hpp>
 #include <array>
+#include <bit>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "kernels/attention/aie2.h"
 #include "kernels/gemm_i8/aie2.h"
 #include "kernels/relay/aie2.h"
+#include "kernels/rowwise/aie2.h"
 #include "npu/kernels/call.h"
 #include "npu/kernels/layouts.h"
 #include "support/arrays.h"
@@ -35,22 +38,13 @@ Buffer<int8_t> strange_bytes(int n) { return Buffer<int8_t>(at(n), 85); }
 
 constexpr int kWidths[] = {64, 128, 448, 512, 576, 1280};
 
-TEST(RelayAie, CopiesWhereTheNextKernelReads) {
+TEST(RelayAie, KeepsAQueryAtTheEnd) {
   Random random(1);
-  Buffer<int8_t> object(random.integers<int8_t>(kRelayObject)), tile = strange_bytes(kRelayObject);
-  Buffer<int8_t> result = strange_bytes(kRelayResult), rows = strange_bytes(5 * kRelayObject);
-  call("keep_object", {object.bytes(), tile.bytes()}, {0, 0});
-  EXPECT_EQ(tile.values(), object.values());
-  call("keep_object", {object.bytes(), result.bytes()}, {0, 1});
-  call("keep_object", {object.bytes(), rows.bytes()}, {1, 2});
-  for (int i = 0; i < 5 * kRelayObject; ++i) {
-    const int8_t first = object[at(i % kRelayObject)];
-    if (i < kRelayResult) {
-      EXPECT_EQ(result[at(i)], i < kRelayObject ? 85 : first) << i;
-    }
-    EXPECT_EQ(rows[at(i)], i / kRelayObject == 3 ? first : 85) << i;
-  }
-  EXPECT_TRUE(tile.untouched() && result.untouched() && rows.untouched());
+  Buffer<int8_t> object(random.integers<int8_t>(kRelayObject)), big = strange_bytes(kRelayBig);
+  call("keep_query", {object.bytes(), big.bytes()});
+  for (int i = 0; i < kRelayBig; ++i)
+    ASSERT_EQ(big[at(i)], i < kRelayBig - kRelayObject ? 85 : object[at(i - kRelayBig + kRelayObject)]) << i;
+  EXPECT_TRUE(big.untouched());
 }
 
 TEST(RelayAie, FindsScalesTogetherAndInPieces) {
@@ -68,22 +62,42 @@ TEST(RelayAie, FindsScalesTogetherAndInPieces) {
   }
 }
 
+// What products keep behind their sums: of an epilogue, and the rows' maxima.
+constexpr int kBigInts = kRelayBig / 4, kMaximaAt = 64 * 64 + kEpilogueRows / 2;
+struct Big : Buffer<int32_t> {
+  explicit Big(const std::vector<int32_t>& sums, const std::vector<float>& maxima)
+      : Buffer<int32_t>(at(kBigInts), 0x55555555) {
+    std::copy(sums.begin(), sums.end(), data());
+    std::copy(maxima.begin(), maxima.end(), this->maxima());
+  }
+  float* maxima() { return reinterpret_cast<float*>(data() + kMaximaAt); }
+  // But for what the epilogue keeps.
+  bool kept() {
+    return untouched() &&
+           std::count(data() + kMaximaAt + 64, data() + kBigInts, 0x55555555) == kBigInts - kMaximaAt - 64;
+  }
+};
+
 TEST(RelayAie, ClearsTheFirstRowOfTheFirstTiles) {
   Random random(3);
   const std::vector<bfloat16> values = halves(random, 64 * 64);
   const std::vector<float> maxima = random.floats(64);
+  const std::vector<int32_t> sums = random.integers<int32_t>(64 * 64, -9, 9);
   for (int index : {0, 1, 5}) {
     Buffer<bfloat16> tile(values);
-    Buffer<float> row_max(maxima);
-    call("clear_first", {tile.bytes(), row_max.bytes()}, {index});
+    Big big(sums, maxima);
+    call("clear_first", {tile.bytes(), big.bytes()}, {index});
     for (int r = 0; r < 64; ++r) {
       for (int c = 0; c < 64; ++c) {
         const size_t i = block_offset(r, c, 64, 4, 8);
         ASSERT_EQ(tile[i].bits, r == 0 && index == 0 ? 0 : values[i].bits) << index << ": " << r << ", " << c;
       }
-      EXPECT_EQ(row_max[at(r)], r == 0 && index == 0 ? 0.0f : maxima[at(r)]) << index << ": " << r;
+      EXPECT_EQ(big.maxima()[r], r == 0 && index == 0 ? 0.0f : maxima[at(r)]) << index << ": " << r;
     }
-    EXPECT_TRUE(tile.untouched() && row_max.untouched());
+    EXPECT_TRUE(tile.untouched() && big.kept() && std::equal(sums.begin(), sums.end(), big.data()));
+    call("product_begin", {big.bytes()});
+    EXPECT_EQ(std::count(big.maxima(), big.maxima() + 64, 0.0f), 64);
+    EXPECT_TRUE(big.kept() && std::equal(sums.begin(), sums.end(), big.data()));
   }
 }
 
@@ -104,19 +118,7 @@ TEST(RelayAie, PiecesBecomeFloatRows) {
       for (int i = 0; i < (width / 64 + tiles - 1) / tiles; ++i) {
         objects.push_back(halves(random, kRelayObject / 2));
         Buffer<bfloat16> object(objects.back());
-        if (i % 2 == 0) {
-          call("rows_of", {object.bytes(), rows.bytes()}, {i / 2, i / 2 * tiles, part, parts, tiles, width});
-        } else {  // by way of what is kept
-          const int to = 5 + 7 * tiles;
-          Buffer<bfloat16> kept(at((to + 2 * tiles) * 256), bfloat16(7.0f));
-          call("keep_part", {object.bytes(), kept.bytes()}, {1, 2, 3, 5, part, tiles});
-          for (int e = 0; e < (to + 2 * tiles) * 256; ++e) {
-            const bool own = e / 256 >= to && e / 256 < to + tiles;
-            ASSERT_TRUE(own || static_cast<float>(kept[at(e)]) == 7.0f) << e;
-          }
-          EXPECT_TRUE(kept.untouched());
-          call("rows_of", {kept.bytes(), rows.bytes()}, {0, i * tiles, to, 1, tiles, width});
-        }
+        call("rows_of", {object.bytes(), rows.bytes()}, {i % 2, (i - i % 2) * tiles, part, parts, tiles, width});
       }
       for (int r = 0; r < 4; ++r) {
         for (int c = 0; c < width; ++c) {
@@ -130,83 +132,132 @@ TEST(RelayAie, PiecesBecomeFloatRows) {
   }
 }
 
-TEST(RelayAie, FloatPiecesAreAddedAndSent) {
-  Random random(5);
-  for (int width : kWidths) {
-    for (const auto [part, parts] : {Part{0, 1}, Part{3, 4}}) {
-      const int tiles = 4 / parts, apart = 2 * tiles, objects = (width / 64 + tiles - 1) / tiles;
-      const std::vector<float> start = random.floats(at(4 * width)), more = random.floats(at(objects * 1024));
-      Buffer<float> rows(start);
-      for (int i = 0; i < objects; ++i) {
-        Buffer<float> object(std::vector<float>(more.begin() + i * 1024, more.begin() + (i + 1) * 1024));
-        call("add_rows", {object.bytes(), rows.bytes()}, {i % 2, i / 2 - 1, apart, apart, part, tiles, width});
+// x += result in objects of unlike numbers of tiles; other parts, and what is beyond the width, are larger.
+struct Stream {
+  int width, along, down, along_part, down_part;
+  std::vector<float> x, result;  // [4, width], as the pieces hold them
+  std::vector<std::vector<int16_t>> x_objects;
+  std::vector<std::vector<bfloat16>> result_objects;
+
+  Stream(Random& random, int w, Part a, Part d)
+      : width(w),
+        along(8 / a.parts),
+        down(8 / d.parts),
+        along_part(a.part),
+        down_part(d.part),
+        x(at(4 * w)),
+        result(x) {
+    const int tiles = (width / 64 + std::max(along, down) - 1) / std::max(along, down) * std::max(along, down);
+    for (int o = 0; o < tiles / along; ++o) result_objects.push_back(halves(random, kRelayObject / 2, 1000.0f));
+    x_objects.assign(at(tiles / down), std::vector<int16_t>(kRelayObject / 2, 32767));
+    for (int t = 0; t < width / 64; ++t) {
+      std::vector<float> tile = random.floats(4 * 64);
+      for (int i = 0; i < 256; ++i) tile[at(i)] *= std::ldexp(t == 0 ? 50.0f : 1.0f, 3 * (i / 64));
+      if (t % 3 == 1) std::fill_n(tile.begin() + 64, 64, 0.0f);
+      int16_t piece[256];
+      pack_stream(tile.data(), 64, piece);
+      unpack_stream(piece, 64, tile.data());
+      for (int h = 0; h < 2; ++h) {
+        std::copy_n(piece + 128 * h, 128,
+                    x_objects[at(t / down)].data() + ((t % down * 2 + h) * d.parts + d.part) * 128);
       }
-      std::vector<float> sums(start);
+      const std::vector<bfloat16> added = halves(random, 256, 0.5f);
+      std::copy_n(added.data(), 256, result_objects[at(t / along)].data() + (t % along * a.parts + a.part) * 256);
+      for (int r = 0; r < 4; ++r) {
+        for (int c = 0; c < 64; ++c) {
+          x[at(r * width + t * 64 + c)] = tile[at(r * 64 + c)];
+          result[at(r * width + t * 64 + c)] = added[block_offset(r, c, 64, 4, 8)];
+        }
+      }
+    }
+  }
+  // Tiles [first, end) through the kernel.
+  void add(Buffer<float>& rows, Buffer<int16_t>& out, Buffer<float>& state, int first, int end, int slot, int behind) {
+    const int few = std::min(along, down), many = std::max(along, down);
+    for (int t = first; t < end; t += few) {
+      Buffer<bfloat16> r(result_objects[at(t / along)]);
+      Buffer<int16_t> stream(x_objects[at(t / down)]);
+      call("add_result", {r.bytes(), stream.bytes(), rows.bytes(), out.bytes(), state.bytes()},
+           {(t - first) % many / few, (t - first) / many, first, slot, behind, along_part, down_part, along, down,
+            width});
+    }
+  }
+};
+
+TEST(RelayAie, ResultsAreAddedToTheStream) {
+  Random random(4);
+  for (int width : {64, 128, 448, 512, 576, 1280}) {
+    for (const auto& [a, d] : {std::pair{Part{3, 4}, Part{2, 4}}, {Part{0, 1}, Part{1, 4}}, {Part{6, 8}, Part{0, 4}}}) {
+      Stream s(random, width, a, d);
+      constexpr int kSlot = 1, kBehind = 3;
+      Buffer<float> rows = strange_floats(4 * width), state = strange_floats(64);
+      Buffer<int16_t> out(at((kBehind + 8 * kSlot) * 256 + 4 * width), 85);
+      s.add(rows, out, state, 0, std::min(16, width / 64), kSlot, kBehind);
+      s.add(rows, out, state, 16, width / 64, kSlot, kBehind);
+      std::vector<double> sums(32);
+      std::vector<int16_t> most(32);
       for (int r = 0; r < 4; ++r) {
         for (int c = 0; c < width; ++c) {
-          const int tile = c / 64, piece = tile % tiles * parts + part;
-          sums[at(r * width + c)] += more[at(tile / tiles * 1024 + piece * 256 + r * 64 + c % 64)];
+          const float want = s.x[at(r * width + c)] + s.result[at(r * width + c)];
+          const size_t i = at(c / 64 * 256) + block_offset(r, c % 64, 64, 4, 8), lane = at(r * 8 + c % 8);
+          ASSERT_EQ(rows[i], want) << width << ": " << r << ", " << c;
+          sums[lane] += want;
+          most[lane] = std::max(most[lane], static_cast<int16_t>(std::bit_cast<uint32_t>(std::fabs(want)) >> 16));
         }
       }
-      ASSERT_EQ(rows.values(), sums) << width;
-      for (int o = 0; o < width / 512 + 2; ++o) {
-        Buffer<float> out = strange_floats(2048);
-        call("send_rows", {rows.bytes(), out.bytes()}, {o, width});
-        for (int i = 0; i < 2048; ++i) {
-          const int c = o * 512 + i / 256 * 64 + i % 64, r = i % 256 / 64;
-          ASSERT_EQ(out[at(i)], c < width ? sums[at(r * width + c)] : 0.0f) << width << ": " << o << ", " << i;
-        }
-        EXPECT_TRUE(out.untouched());
+      const int16_t* kept = reinterpret_cast<int16_t*>(state.data() + 32);
+      for (size_t i = 0; i < 32; ++i) {
+        ASSERT_NEAR(state[i], sums[i], 1e-6 * std::fabs(sums[i]) + 2e-2) << i;
+        ASSERT_EQ(kept[i], most[i]) << i;
       }
-      EXPECT_TRUE(rows.untouched());
+      for (int t = 0; t < width / 64; ++t) {
+        float tile[4 * 64];
+        unpack_stream(out.data() + (kBehind + 8 * kSlot + t) * 256, 64, tile);
+        for (int r = 0; r < 4; ++r) {
+          const auto want = [&](int c) {
+            return s.x[at(r * width + t * 64 + c)] + s.result[at(r * width + t * 64 + c)];
+          };
+          double largest = 0;
+          for (int c = 0; c < 64; ++c) largest = std::max(largest, static_cast<double>(std::fabs(want(c))));
+          for (int c = 0; c < 64; ++c)
+            ASSERT_NEAR(tile[r * 64 + c], want(c), largest * std::ldexp(1.01, c < 8 ? -14 : -15)) << t << ", " << c;
+        }
+      }
+      for (int i = 0; i < (kBehind + 8 * kSlot) * 256; ++i) ASSERT_EQ(out[at(i)], 85);
+      for (size_t i = 48; i < 64; ++i) ASSERT_EQ(state[i], -7777.0f);
+      EXPECT_TRUE(rows.untouched() && out.untouched() && state.untouched());
     }
   }
 }
 
-TEST(RelayAie, RowsAreAddedAndSentOneByOne) {
-  Random random(14);
-  for (int width : {64, 384, 512, 768, 1024}) {
-    const int pieces = (width + 255) / 256, together = std::min(4, 8 / pieces), apart = 256 * pieces;
-    const std::vector<float> start = random.floats(at(4 * width)), more = random.floats(at(4 * pieces * 1024));
-    Buffer<float> rows(start);
-    for (int row = 0; row < 4; ++row) {
-      for (int i = 0; i < pieces; ++i) {
-        const auto from = more.begin() + (row * pieces + i) * 1024;
-        Buffer<float> object(std::vector<float>(from, from + 1024));
-        call("add_row", {object.bytes(), rows.bytes()}, {i, row % together, row / together, together, 2, width});
-      }
+// The stream keeps what it holds when nothing is added, and what is added comes back without bias.
+TEST(RelayAie, TheStreamKeepsWhatItHolds) {
+  Random random(5);
+  Stream s(random, 512, {0, 1}, {0, 4});
+  for (auto& o : s.result_objects) std::fill(o.begin(), o.end(), bfloat16(0.0f));
+  Buffer<float> rows(4 * 512), state(64);
+  Buffer<int16_t> out(4 * 512);
+  s.add(rows, out, state, 0, 8, 0, 0);
+  for (int t = 0; t < 8; ++t) {
+    float tile[4 * 64];
+    unpack_stream(out.data() + t * 256, 64, tile);
+    for (int r = 0; r < 4; ++r) {
+      for (int c = 0; c < 64; ++c) ASSERT_EQ(tile[r * 64 + c], s.x[at(r * 512 + t * 64 + c)]) << t << ": " << r;
     }
-    std::vector<float> sums(start);
-    for (int i = 0; i < 4 * width; ++i) {
-      const int row = i / width, c = i % width;
-      sums[at(i)] += more[at((row * pieces + c / 256) * 1024 + 2 * 256 + c % 256)];
-    }
-    ASSERT_EQ(rows.values(), sums) << width;
-    for (int group = 0; group < 4 / together; ++group) {
-      Buffer<float> out = strange_floats(2048);
-      for (int row = 0; row < together; ++row)
-        call("send_row", {rows.bytes(), out.bytes()}, {row, group, together, apart, width});
-      for (int i = 0; i < 2048; ++i) {
-        const int row = i / apart, c = i % apart;
-        const float want = row < together && c < width ? sums[at((group * together + row) * width + c)] : -7777.0f;
-        ASSERT_EQ(out[at(i)], want) << width << ": " << group << ", " << i;
-      }
-      EXPECT_TRUE(out.untouched());
-    }
-    EXPECT_TRUE(rows.untouched());
   }
 }
 
 TEST(RelayAie, ParametersLandInTheirPlaces) {
   Random random(6);
   for (int width : kWidths) {
-    const std::vector<float> sent = random.floats(3 * 1024);
-    Buffer<float> parameters = strange_floats(2 * width + 16);
-    for (int i = 0; i < 3; ++i) {
-      Buffer<float> object(std::vector<float>(sent.begin() + i * 1024, sent.begin() + (i + 1) * 1024));
+    const std::vector<int16_t> sent = random.integers<int16_t>(2 * 2048);
+    Buffer<int16_t> parameters(2 * kNormState + layer_norm_words(width), 85);
+    for (int i = 0; i < 2; ++i) {
+      Buffer<int16_t> object(std::vector<int16_t>(sent.begin() + i * 2048, sent.begin() + (i + 1) * 2048));
       call("copy_parameters", {object.bytes(), parameters.bytes()}, {i, width});
     }
-    for (int i = 0; i < 2 * width + 16; ++i) ASSERT_EQ(parameters[at(i)], sent[at(i)]) << width << ": " << i;
+    for (size_t i = 0; i < parameters.size(); ++i)
+      ASSERT_EQ(parameters[i], i < 2 * kNormState ? 85 : sent[i - 2 * kNormState]) << width << ": " << i;
     EXPECT_TRUE(parameters.untouched());
   }
 }
@@ -249,29 +300,48 @@ TEST(RelayAie, WhatWasGatheredLeaves) {
   EXPECT_TRUE(out.untouched() && scales.untouched());
 }
 
-// The row alone, with the bits of all four at once; rowwise_test.cpp holds those to the formula.
-TEST(RelayAie, RowsAreNormalisedOneByOne) {
+// The bits of layer_norm_i8, which rowwise_test.cpp holds to the formula, in their places; and the rows as floats.
+TEST(RelayAie, NormalRowsLandInTheirPlaces) {
   Random random(13);
   for (int width : {64, 512, 1280}) {
     const std::vector<float> x = random.floats(at(4 * width), 3.0f), gamma = random.floats(at(width)),
-                             beta = random.floats(at(width));
-    Buffer<float> parameters(layer_norm_floats(width));
+                             beta = random.floats(at(width)), sums = random.floats(64);
+    Buffer<int16_t> parameters(layer_norm_words(width));
     pack_layer_norm(gamma, beta, parameters.data());
-    Buffer<float> all(x), scales(64);
-    Buffer<int8_t> q(at(4 * width));
-    call("layer_norm_i8", {all.bytes(), parameters.bytes(), q.bytes(), scales.bytes()}, {4, width});
-    for (int row : {0, 1, 2, 3}) {
-      Buffer<float> one(x), scale = strange_floats(64);
-      Buffer<int8_t> steps = strange_bytes(4 * width);
-      call("layer_norm_row", {one.bytes(), parameters.bytes(), steps.bytes(), scale.bytes()},
-           {row % 2, row / 2, 2, width});
-      for (int i = 0; i < 4 * width; ++i) {
-        const bool own = i / width == row;
-        ASSERT_EQ(one[at(i)], own ? all[at(i)] : x[at(i)]) << row << ": " << i;
-        ASSERT_EQ(steps[at(i)], own ? q[at(i)] : 85) << row << ": " << i;
+    for (int together : {1, 2, 4}) {
+      if (4 * width > kRelayResult / together) continue;
+      Buffer<float> one(x), other(x), state(sums), same(at(kNormState + layer_norm_words(width) / 2)), scales(4),
+          kept = strange_floats(128);
+      std::fill_n(reinterpret_cast<int16_t*>(state.data() + 32), 32, int16_t{0x4100});  // below 9
+      std::copy_n(state.data(), kNormState, same.data());
+      std::memcpy(same.data() + kNormState, parameters.data(), 2 * layer_norm_words(width));
+      Buffer<int8_t> q(at(4 * width)), out = strange_bytes(64 + kRelayResult);
+      call("layer_norm_i8", {one.bytes(), parameters.bytes(), state.bytes(), q.bytes(), scales.bytes()}, {width});
+      const int each = together > 1 ? 2 : 1, slot = together - 1;
+      call("layer_norm_pieces", {other.bytes(), same.bytes(), out.bytes(), kept.bytes()},
+           {64, slot % each, slot / each, each, 3, together, width});
+      EXPECT_EQ(std::memcmp(other.data(), one.data(), at(16 * width)), 0);
+      for (size_t i = 0; i < kNormState; ++i) ASSERT_EQ(same[i], state[i]) << i;
+      EXPECT_EQ(std::memcmp(same.data() + kNormState, parameters.data(), 2 * layer_norm_words(width)), 0);
+      for (int i = 0; i < 64 + kRelayResult; ++i) {
+        const int from = i - 64 - slot * kRelayResult / together;
+        ASSERT_EQ(out[at(i)], from >= 0 && from < 4 * width ? q[at(from)] : 85) << together << ": " << i;
       }
-      for (int r = 0; r < 4; ++r) EXPECT_EQ(scale[at(r)], r == row ? scales[at(r)] : -7777.0f);
-      EXPECT_TRUE(one.untouched() && steps.untouched());
+      for (int i = 0; i < 128; ++i) {
+        const int from = i - 4 * (3 * together + slot);
+        ASSERT_EQ(kept[at(i)], from >= 0 && from < 4 ? scales[at(from)] : -7777.0f) << together << ": " << i;
+      }
+      EXPECT_TRUE(other.untouched() && out.untouched() && kept.untouched());
+      const auto* y = reinterpret_cast<const int16_t*>(one.data());
+      for (int o = 0; o < width / 512 + 2; ++o) {
+        Buffer<float> sent = strange_floats(2048);
+        call("send_normal", {one.bytes(), state.bytes(), sent.bytes()}, {o, width});
+        for (int i = 0; i < 2048; ++i) {
+          const float want = o * 2048 + i < 4 * width ? std::ldexp(y[o * 2048 + i] * state[0], -14) : -7777.0f;
+          ASSERT_EQ(sent[at(i)], want) << width << ": " << o << ", " << i;
+        }
+        EXPECT_TRUE(sent.untouched());
+      }
     }
   }
 }
@@ -399,9 +469,10 @@ TEST(RelayAie, MaximaOfTilesAreThoseOfTheirRows) {
       for (int index = 0; index < (sets + 15) / 16; ++index) {
         Buffer<float> object(at(kRelayObject / 4), 1e9f);
         for (int s = 0; s < std::min(16, sets - 16 * index); ++s) {
-          Buffer<float> row_max(random.floats(64)), out = strange_floats(kRelayResult / 4);
-          for (int r = 0; r < 64; ++r) row_max[at(r)] = std::fabs(row_max[at(r)]);
-          call("send_maxima", {row_max.bytes(), out.bytes()});
+          std::vector<float> row_max = random.floats(64);
+          for (float& x : row_max) x = std::fabs(x);
+          Buffer<float> out = strange_floats(kRelayResult / 4);
+          call("send_maxima", {Big({}, row_max).bytes(), out.bytes()});
           for (int i = 0; i < kRelayResult / 4; ++i) ASSERT_EQ(out[at(i)], i < 64 ? row_max[at(i)] : -7777.0f);
           std::copy_n(out.data(), 64, object.data() + 64 * s);
           for (int r = 0; r < 64; ++r) want[at(64 * block + r)] = std::max(want[at(64 * block + r)], row_max[at(r)]);
@@ -423,24 +494,37 @@ TEST(RelayAie, MaximaOfTilesAreThoseOfTheirRows) {
   }
 }
 
-// A head leaves as its scales, together, and its int8 tile: what the epilogue makes of the same sums.
-TEST(RelayAie, HeadsAreQuantisedIntoAResult) {
+// A tile leaves as what the epilogue makes of the same sums; a head as its scales, together, and its int8 tile.
+TEST(RelayAie, TilesLeaveAsTheirEpiloguesMakeThem) {
   Random random(10);
   const std::vector<int32_t> values = random.integers<int32_t>(64 * 64, -90000, 90000);
-  Buffer<int32_t> sums(values), same(values);
-  Buffer<float> rows(random.floats(64)), scales(64);
+  const std::vector<float> maxima(64, 0.25f);
+  Buffer<float> rows(random.floats(64));
   for (size_t r = 0; r < 64; ++r) rows[r] = std::fabs(rows[r]);
   Buffer<std::byte> columns(columns_bytes(64));
   pack_columns(std::vector<float>(64, 1e-4f), random.floats(64), columns.data());
-  Buffer<int16_t> work(64 * 64), own(kEpilogueRows);
-  Buffer<int8_t> out = strange_bytes(kRelayResult), want(64 * 64);
-  call("product_head", {sums.bytes(), columns.bytes(), rows.bytes(), work.bytes(), out.bytes(), own.bytes()});
-  call("epilogue_head_i8_64x64",
-       {same.bytes(), columns.bytes(), rows.bytes(), work.bytes(), want.bytes(), scales.bytes(), own.bytes()});
-  EXPECT_EQ(std::memcmp(out.data(), scales.bytes(), 256), 0);
-  EXPECT_EQ(std::memcmp(out.data() + kRelayObject, want.data(), want.size()), 0);
-  for (size_t i = 256; i < kRelayObject; ++i) ASSERT_EQ(out[i], 85);
-  EXPECT_TRUE(out.untouched());
+  Buffer<int16_t> own(kEpilogueRows);
+  for (int kind : {kProductPlain, kProductGelu, kProductHead}) {
+    for (const bool second : {false, true}) {  // the second sums lie apart
+      Big big(values, maxima);
+      Buffer<int32_t> same(values), apart(values);
+      Buffer<int8_t> out = strange_bytes(kRelayResult), want = strange_bytes(kRelayResult);
+      Buffer<float> most(maxima);
+      Buffer<int32_t>& sums = second ? apart : big;
+      call("product_end", {sums.bytes(), columns.bytes(), rows.bytes(), big.bytes(), out.bytes()}, {kind});
+      if (kind == kProductHead) {
+        call("epilogue_head_i8_64x64", {same.bytes(), columns.bytes(), rows.bytes(), want.bytes(), own.bytes()});
+      } else {
+        call(kind == kProductGelu ? "epilogue_gelu_bf16_64x64" : "epilogue_bf16_64x64",
+             {same.bytes(), columns.bytes(), rows.bytes(), want.bytes(), most.bytes(), own.bytes()});
+      }
+      EXPECT_EQ(out.values(), want.values());
+      EXPECT_EQ(std::memcmp(big.maxima(), most.bytes(), 256), 0);
+      EXPECT_EQ(std::count(sums.data(), sums.data() + 64 * 64, 0), 64 * 64);
+      EXPECT_TRUE(!second || std::equal(values.begin(), values.end(), big.data()));
+      EXPECT_TRUE(out.untouched() && big.kept() && apart.untouched());
+    }
+  }
 }
 
 // 64 queries against tiles of keys of which the last has padding, at most of all but one key.
@@ -454,29 +538,31 @@ TEST(RelayAie, AttentionMasksWhatIsBeyondThePositions) {
     int positions, row, together;
   };
   for (const auto [positions, row, together] : {Case{100, 0, 2}, Case{65, 3, 1}, Case{1, 1, 4}, Case{128, 2, 4}}) {
-    Buffer<float> big(kAttentionSums + kAttentionState, 99.0f), q_scales(64, scale), row_max(64);
-    std::fill_n(big.data(), 64 * 64, 0.0f);  // as the last head or product leaves them
-    Buffer<int16_t> work(kAttentionWork);
+    Buffer<float> sums(64 * 64), q_scales(64, scale);  // zeros, as the last head or product leaves them
+    Buffer<int16_t> big(kRelayBig / 2, 0x4242);
     Buffer<int8_t> queries(to_blocks<int8_t>(q, 64, 64, 4, 8));
+    call("keep_query", {queries.bytes(), big.bytes()});
     Buffer<bfloat16> out(64 * 64);
-    call("attention_begin", {big.bytes()});
+    call("attention_begin", {q_scales.bytes(), big.bytes()});
     const int tiles = (positions + 63) / 64;
     for (int b = 0; b < tiles; ++b) {
       std::vector<bfloat16> values;
       for (int i = 0; i < 64 * 64; ++i) values.push_back(bfloat16(v[at(b * 4096 + i)]));
-      std::vector<float> scales(kRelayObject / 4, 1e3f);  // those of other rows and tiles, and of what is padding
-      for (int i = 0; i < 64 && 64 * b + i < positions; ++i) scales[at((row * 4 + b % together) * 64 + i)] = scale;
+      std::vector<int16_t> factors(kRelayObject / 2, 32767);  // those of other rows and tiles, and of what is padding
+      pack_key_scales(std::vector<float>(at(std::min(64, positions - 64 * b)), scale),
+                      factors.data() + (row * 4 + b % together) * 128);
       Buffer<int8_t> keys(to_blocks<int8_t>({k.data() + b * 4096, 4096}, 64, 64, 4, 8));
       Buffer<bfloat16> tile(to_blocks<bfloat16>(values, 64, 64, 4, 8));
-      Buffer<float> k_scales(scales);
-      call("attention_scores",
-           {queries.bytes(), q_scales.bytes(), keys.bytes(), k_scales.bytes(), big.bytes(), work.bytes()},
+      Buffer<int16_t> k_factors(factors);
+      call("attention_scores", {keys.bytes(), k_factors.bytes(), big.bytes()},
            {row, b % together, b / together, together, positions});
-      call("attention_weights", {big.bytes(), work.bytes()}, {b % together, b / together, together, positions});
-      call("attention_values_64x64", {work.bytes(), tile.bytes(), tile.bytes() + 4096, big.bytes()});
+      call("attention_weights", {big.bytes()}, {b % together, b / together, together, positions});
+      for (int half : {0, 1})
+        call("attention_values_64x32", {big.bytes(), tile.bytes() + half * 4096, sums.bytes()}, {half});
     }
-    call("attention_end_64x64", {big.bytes(), work.bytes(), out.bytes(), row_max.bytes()});
-    EXPECT_TRUE(big.untouched() && work.untouched());
+    call("attention_end", {sums.bytes(), big.bytes(), out.bytes()});
+    EXPECT_TRUE(sums.untouched() && big.untouched());
+    EXPECT_EQ(std::count(sums.data(), sums.data() + 64 * 64, 0.0f), 64 * 64);
     double error = 0, power = 0;
     for (int r = 0; r < 64; ++r) {
       std::vector<double> weights;

@@ -31,20 +31,30 @@ constexpr Body operator+(const Body& a, const Body& b) {
           a.moves + b.moves};
 }
 
+// Four rows in one straight run: sums over lanes, each a shuffle and a sum three times; a root; three exponents out of
+// vectors and back; factors and scales by way of a reciprocal of parts each.
+constexpr int64_t kFold = 3 * 2 * kVectorLatency;
+constexpr int64_t kSpread = 3 * kVectorLatency;
+constexpr int64_t kMean = kLoadLatency + 2 * kFold + kProductChain + 6 * kVectorLatency + kSpread;
+constexpr int64_t kNormal = 2 * kFold + 4 * kVectorLatency + 4 * kProductChain + kReciprocalRoot + 2 * kFold +
+                            18 * kVectorLatency + 3 * 16 + kSpread;
+constexpr int64_t kFactors = kFold + 4 * kVectorLatency + 2 * 2 * kProductChain + kProductChain + 2 * kProductChain +
+                             4 * kVectorLatency + kSpread;
+
 int64_t layer_norm(Generation g, Numbers numbers) {
-  const int64_t rows = numbers[0], width = numbers[1], groups = width / 16;
-  const int64_t mean = loop(g, width / 64, {.load_bytes = 4 * 64, .vectors = 4}, kLoadLatency + 3 * kVectorLatency) +
-                       kReduce + kProductChain;
-  // The two running sums wait for themselves, a product each 4 cycles (accumulators forward after the third), which is
-  // what the rest takes.
-  const Body centre = Body{.load_bytes = 64, .store_bytes = 64, .vectors = 1 + 2} + kSplit;
-  const int64_t variance = loop(g, groups, centre, kLoadLatency + 5 * kVectorLatency + kMacLatency) +
-                           2 * kVectorLatency + kReduce + kProductChain + kReciprocalRoot;
-  const Body affine =
-      Body{.load_bytes = 3 * 64, .store_bytes = 64, .vectors = 2, .moves = 1} + kProduct + kSplit + kProduct;
-  const int64_t normal = loop(g, groups / 2, affine + affine, kLoadLatency + 3 * kProductChain);
-  const int64_t steps = kSteps + loop(g, groups, Body{.load_bytes = 64} + kToSteps, kLoadLatency + kProductChain);
-  return kCall + rows * (mean + variance + normal + steps);
+  const int64_t width = numbers[0], blocks = width / 8;
+  // The mean, the magic number; sums of squares in 64 bits, sixteen at a time; times gamma and its range. Gamma and
+  // beta come over four rows in a shuffle for two blocks and one for each; a vector of 32 bytes takes a port.
+  const int port = g == Generation::aie2 ? 32 : 64;
+  const Body two_centred = {
+      .load_bytes = port + 2 * 128, .store_bytes = 2 * 64, .vectors = 2 * (2 + 2 + 2 + 1 + 2), .moves = 1 + 2 + 2 * 2};
+  const Body two_normal = {
+      .load_bytes = 2 * port + 2 * 64, .store_bytes = 2 * 64, .vectors = 2 * (3 + 2), .moves = 2 * (1 + 2) + 2 * 2};
+  constexpr Body two_to_steps = {.load_bytes = 128, .store_bytes = 64, .vectors = 2, .moves = 2};
+  constexpr int64_t product = kMacLatency + kVectorLatency;
+  return 6 * kCall + kMean + loop(g, blocks / 2, two_centred, kLoadLatency + 4 * kVectorLatency + 2 * product) +
+         kNormal + loop(g, blocks / 2, two_normal, kLoadLatency + 3 * product + 2 * kVectorLatency) + kFactors +
+         loop(g, blocks / 2, two_to_steps, kLoadLatency + product);
 }
 
 template <int bytes>
@@ -81,7 +91,7 @@ int64_t add(Generation g, Numbers numbers) {
 constexpr std::string_view kObject = "rowwise.o";
 
 constexpr KernelType kKernels[] = {
-    {"layer_norm_i8", kObject, Bind<layer_norm_i8>::run, layer_norm, 2048},
+    {"layer_norm_i8", kObject, Bind<layer_norm_i8>::run, layer_norm, 3328},
     {"quantise_rows_f32", kObject, Bind<quantise_rows_f32>::run, quantise<4>, 2048},
     {"quantise_rows_bf16", kObject, Bind<quantise_rows_bf16>::run, quantise<2>, 2048},
     {"gelu_bf16", kObject, Bind<gelu_bf16>::run, gelu, 2048},

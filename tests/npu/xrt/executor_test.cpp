@@ -112,7 +112,8 @@ TEST_P(ExecutorTest, OnlyNamedRangesTravel) {
   EXPECT_NE(encode(*executor, mel, *executor->take()), expected(mel));
   executor = make();
   ASSERT_TRUE(executor->load(no_result).ok());
-  EXPECT_EQ(encode(*executor, mel, *executor->take()), encoder_.prepared.positions);  // as it was written
+  const std::vector<float> nothing(encoder_.prepared.positions.size());
+  EXPECT_EQ(encode(*executor, mel, *executor->take()), nothing);
 }
 
 TEST_P(ExecutorTest, RefusesWhatDoesNotFitItsBuffers) {
