@@ -213,10 +213,11 @@ SHORTHAND_KERNEL_INLINE aie::vector<int8_t, 32> in_steps(const Halves& v0, const
   return narrowed<int8_t>(int_of<0>(q0), int_of<0>(q1));
 }
 
-// 1 / x for positive, normal x, from something near it: each time squares the error, down to 2^-14.
+// 1 / x for positive, normal x, from `near`: each time squares the error, down to 2^-14.
 template <int times>
-SHORTHAND_KERNEL_INLINE Floats reciprocal_near(const Floats& x, Floats y) {
+SHORTHAND_KERNEL_INLINE Floats reciprocal_near(const Floats& x, const Floats& near) {
   const Parts xs = split(x);
+  Floats y = near;
   for (int i = 0; i < times; ++i) {
     const Parts ys = split(y);
     y = product(ys, split(aie::sub(splat(2.0f), product(xs, ys))));
