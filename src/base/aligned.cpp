@@ -19,11 +19,16 @@ namespace {
 
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kPage = size_t{4} << 10;
+#if defined(__SANITIZE_ADDRESS__)
+constexpr size_t kGuard = kPage;  // poisoned, behind the end
+#else
+constexpr size_t kGuard = 0;
+#endif
 
 // From the system itself, which gives zeros page by page as they are touched: a session is planned for the most that
 // may come, and what never comes takes no memory.
 void* map_zeroed(size_t bytes) {
-  const size_t size = round_up(bytes, kPage), all = size + kHugePage;
+  const size_t size = round_up(bytes, kPage) + kGuard, all = size + kHugePage;
   void* mapped = mmap(nullptr, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();
   auto* begin = static_cast<std::byte*>(mapped);
@@ -51,7 +56,7 @@ void* allocate_zeroed(size_t bytes) {
 
 void free_zeroed(void* p, size_t bytes) {
   if (bytes < kHugePage) return std::free(p);
-  const size_t size = round_up(bytes, kPage);
+  const size_t size = round_up(bytes, kPage) + kGuard;
   ASAN_UNPOISON_MEMORY_REGION(p, size);
   munmap(p, size);
 }
