@@ -9,6 +9,7 @@
 
 #include "npu/builder.h"
 #include "npu/designs/encoder_plan.h"
+#include "npu/kernels/layouts.h"
 
 namespace shorthand::npu {
 
@@ -78,7 +79,7 @@ class EncoderArray {
   int worker(int column, int row) const { return column * rows_ + row; }
   // Objects of LayerNorm's parameters.
   int norm_objects() const { return up(norm_bytes(), kObjectBytes) / kObjectBytes; }
-  int norm_bytes() const { return (32 + 2 * plan_.shape.d) * 2; }
+  int norm_bytes() const { return 2 * static_cast<int>(layer_norm_words(plan_.shape.d)); }
 
   const EncoderPlan plan_;
   const EncoderOptions options_;
