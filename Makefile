@@ -11,8 +11,8 @@ demo: build
 
 build:
 	@tools/setup
-	@test -f build/release/build.ninja || cmake --preset release >/dev/null
-	@cmake --build --preset release -- -j$(JOBS) --quiet
+	@test -f build/release/build.ninja || { echo "Building; the first time takes some minutes" >&2; cmake --preset release >/dev/null; }
+	@cmake --build --preset release -- -j$(JOBS) $$([ -t 2 ] || echo --quiet)
 
 test: build
 	@ctest --preset release -j$(JOBS)

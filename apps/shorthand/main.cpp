@@ -55,8 +55,12 @@ int main(int argc, char** argv) {
   app.set_config("--config", "", "Read options from a TOML file");
   app.require_subcommand(1);
   app.formatter(std::make_shared<ShortHelp>());
-  app.failure_message([](const CLI::App*, const CLI::Error& e) {
-    return fmt::format("shorthand: {}; see `shorthand --help`\n", e.what());
+  app.failure_message([](const CLI::App* a, const CLI::Error& e) {
+    // A word that is no command is why none was found.
+    const std::vector<std::string> left = a->remaining(true);
+    const bool unknown = e.get_name() == "RequiredError" && !left.empty();
+    return fmt::format("shorthand: {}; see `shorthand --help`\n",
+                       unknown ? fmt::format("no command or option '{}'", left.front()) : e.what());
   });
 
   int status = cli::kDone;

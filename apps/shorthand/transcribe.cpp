@@ -212,6 +212,8 @@ Result<RunFacts> transcribe_one(const std::string& input, int channel, const Tra
         fmt::print(stderr, "[{} --> {}]{}\n", clock_text(s.start), clock_text(s.end), s.text);
     }
   };
+  if (std::error_code ignored; fs::is_directory(input, ignored))
+    return bad_input(fmt::format("{}: is a folder; -r transcribes the sound and video files in it", input));
   Recording recording = SHORTHAND_TRY(open_recording(input, {.channel = channel}));
   Result<Transcript> transcript = transcriber.run(recording, options, progress);
   if (!streamed.ok()) return streamed.error();

@@ -83,6 +83,15 @@ TEST(TranscribeTest, OneBadInputDoesNotStopTheOthers) {
   EXPECT_THAT(stats["inputs"][1]["error"].get<std::string>(), HasSubstr("no such file"));
 }
 
+TEST(CommandLineTest, AnUnknownCommandIsNamed) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"transcibe", "a.wav"}, {"npu", "simulte"}}) {
+    const Ran ran = run_shorthand(words);
+    EXPECT_EQ(ran.status, 2);
+    EXPECT_THAT(ran.err, HasSubstr("'" + (words[0] == "npu" ? words[1] : words[0]) + "'"));
+  }
+  EXPECT_THAT(run_shorthand({}).err, HasSubstr("subcommand is required"));
+}
+
 TEST(TranscribeTest, FoldersAreWalkedOnlyWhenAsked) {
   const TemporaryFolder folder;
   fs::create_directories(folder / "deep/er");
@@ -90,7 +99,7 @@ TEST(TranscribeTest, FoldersAreWalkedOnlyWhenAsked) {
   std::ofstream(folder / "deep/notes.txt") << "not sound";
   const Ran refused = run_shorthand({"transcribe", "-q", folder.path().string()});
   EXPECT_EQ(refused.status, 1);
-  EXPECT_THAT(refused.err, HasSubstr("directory"));
+  EXPECT_THAT(refused.err, HasSubstr("is a folder; -r transcribes"));
   const Ran ran = run_shorthand({"transcribe", "-q", "-r", "-o", (folder / "out").string(), folder.path().string()});
   EXPECT_EQ(ran.status, 0) << ran.err;
   EXPECT_EQ(contents(folder / "out/one.txt"), kText);
