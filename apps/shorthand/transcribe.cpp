@@ -213,7 +213,7 @@ Result<RunFacts> transcribe_one(const std::string& input, int channel, const Tra
     }
   };
   if (std::error_code ignored; fs::is_directory(input, ignored))
-    return bad_input(fmt::format("{}: is a folder; -r transcribes the sound and video files in it", input));
+    return bad_input(fmt::format("{}: is a directory; -r transcribes the sound and video files in it", input));
   Recording recording = SHORTHAND_TRY(open_recording(input, {.channel = channel}));
   Result<Transcript> transcript = transcriber.run(recording, options, progress);
   if (!streamed.ok()) return streamed.error();

@@ -99,7 +99,7 @@ TEST(TranscribeTest, FoldersAreWalkedOnlyWhenAsked) {
   std::ofstream(folder / "deep/notes.txt") << "not sound";
   const Ran refused = run_shorthand({"transcribe", "-q", folder.path().string()});
   EXPECT_EQ(refused.status, 1);
-  EXPECT_THAT(refused.err, HasSubstr("is a folder; -r transcribes"));
+  EXPECT_THAT(refused.err, HasSubstr("is a directory; -r transcribes"));
   const Ran ran = run_shorthand({"transcribe", "-q", "-r", "-o", (folder / "out").string(), folder.path().string()});
   EXPECT_EQ(ran.status, 0) << ran.err;
   EXPECT_EQ(contents(folder / "out/one.txt"), kText);
