@@ -44,11 +44,10 @@ class Balance {
 
   // The trips of a loop, if they are the same in every pass.
   std::optional<int64_t> trips(int worker, const Number& n) const {
-    if (n.kind == Number::Kind::literal) return std::max(0, n.value);
-    if (n.kind == Number::Kind::parameter && !written_.count({worker, n.value})) {
-      return std::max(0, d_.workers[at(worker)].parameters[at(n.value)]);
-    }
-    return {};
+    const bool fixed = n.kind == Number::Kind::parameter && !written_.count({worker, n.value});
+    if (!fixed && n.kind != Number::Kind::literal) return {};
+    const int32_t value = fixed ? d_.workers[at(worker)].parameters[at(n.value)] : n.value;
+    return n.any ? value != 0 : std::max(0, value);
   }
 
   Result<bool> know(std::map<int, int64_t>& side, int fifo, int64_t objects, const char* what) {

@@ -21,9 +21,10 @@ namespace shorthand::npu {
 
 inline Operand object(int fifo, int slot = 0) { return {Operand::Kind::object, fifo, slot}; }
 inline Operand buffer(int index) { return {Operand::Kind::buffer, index, 0}; }
-inline Number literal(int32_t value) { return {Number::Kind::literal, value}; }
-inline Number parameter(int index) { return {Number::Kind::parameter, index}; }
-inline Number counter(int loops_out = 0) { return {Number::Kind::counter, loops_out}; }
+inline Number literal(int32_t value) { return {.value = value}; }
+inline Number parameter(int index) { return {.kind = Number::Kind::parameter, .value = index}; }
+inline Number counter(int loops_out = 0) { return {.kind = Number::Kind::counter, .value = loops_out}; }
+inline Number any(Number n) { return {.kind = n.kind, .value = n.value, .any = true}; }
 
 // The steps of one worker, in order.
 class Program {

@@ -79,6 +79,7 @@ struct Number {
   };
   Kind kind = Kind::literal;
   int32_t value = 0;
+  bool any = false;  // 1 where it is not 0
 };
 
 struct Operand {

@@ -155,11 +155,11 @@ int16_t* parameters_behind(float* state) { return reinterpret_cast<int16_t*>(sta
 
 extern "C" {
 
-void gather_scales(const float* object, float* scales) {
+void gather_scales(const float* object, float* scales, int32_t index) {
   for (int32_t g = 0; g < 16; g += 4) {
     const float* piece = object + g * 64;
-    aie::store_v(scales + g * 4, aie::concat(aie::load_v<4>(piece), aie::load_v<4>(piece + 64),
-                                             aie::load_v<4>(piece + 128), aie::load_v<4>(piece + 192)));
+    aie::store_v(scales + 64 * index + g * 4, aie::concat(aie::load_v<4>(piece), aie::load_v<4>(piece + 64),
+                                                          aie::load_v<4>(piece + 128), aie::load_v<4>(piece + 192)));
   }
 }
 
@@ -189,7 +189,9 @@ void attention_end(float* sums, int16_t* big, bfloat16* out) {
 
 void product_begin(int32_t* big) { zero_row_max_64(row_max_behind(big)); }
 
-void product_end(int32_t* sums, const int16_t* columns, const float* scales, int32_t* big, int8_t* out, int32_t kind) {
+void product_end(int32_t* sums, const int16_t* columns, const float* scales, int32_t* big, int8_t* out, int32_t kind,
+                 int32_t index) {
+  scales += 64 * index;
   int16_t* rows = rows_behind(big);
   auto* tile = reinterpret_cast<bfloat16*>(out);
   if (kind == kProductHead) {

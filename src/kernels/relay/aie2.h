@@ -9,7 +9,7 @@
 // i / parts among the object's `tiles`; eight pieces make an object: tiles * parts is that. `width` is the columns of
 // the four rows, a multiple of 64; what lies beyond is left out. All buffers stand on 32 bytes; none may overlap.
 //
-// gather_scales     scales [64] from an object of them.
+// gather_scales     scales [64] number `index` from an object of them.
 // copy_scales       row `row` and tile 0 of attention's object of scales: [4 rows of cores][kRelayTogether tiles][64]
 //                   floats.
 // keep_query        object to its place in big [kRelayBig bytes], the last kRelayObject.
@@ -19,9 +19,10 @@
 //                   of tiles first * together on, with factors and exponents in the places of scales; `together` at
 //                   most kRelayTogether.
 // product_begin     before the tiles of a row of blocks: the rows' maxima, which lie behind the sums in big, are zeros.
-// product_end       an epilogue of gemm_i8/aie2.h, with what is its own behind the sums in big: a tile as bfloat16, or
-//                   with GELU, which the maxima take in; or as a head's, 64 scales and the int8 tile from the result's
-//                   second half on.
+// product_end       an epilogue of gemm_i8/aie2.h under the rows' scales [64] number `index`, with what is its own
+// behind
+//                   the sums in big: a tile as bfloat16, or with GELU, which the maxima take in; or as a head's, 64
+//                   scales and the int8 tile from the result's second half on.
 // clear_first       row 0 of a bfloat16 tile and of the maxima = 0 if `index` is 0.
 // rows_of           the part's pieces of an object, tiles first + index * tiles on, to their columns of float rows, row
 //                   after row.
@@ -70,7 +71,7 @@ inline constexpr int kRelayState = 32;  // int16: the largest bfloat16 magnitude
 
 extern "C" {
 
-void gather_scales(const float* object, float* scales);
+void gather_scales(const float* object, float* scales, int32_t index);
 void copy_scales(const float* object, float* scales, int32_t row);
 void keep_query(const int8_t* object, int16_t* big);
 void attention_begin(const float* q_scales, int16_t* big);
@@ -79,7 +80,8 @@ void attention_scores(const int8_t* k, const int16_t* factors, int16_t* big, int
 void attention_weights(int16_t* big, int32_t index, int32_t first, int32_t together, int32_t positions);
 void attention_end(float* sums, int16_t* big, bfloat16* out);
 void product_begin(int32_t* big);
-void product_end(int32_t* sums, const int16_t* columns, const float* scales, int32_t* big, int8_t* out, int32_t kind);
+void product_end(int32_t* sums, const int16_t* columns, const float* scales, int32_t* big, int8_t* out, int32_t kind,
+                 int32_t index);
 void clear_first(bfloat16* tile, int32_t* big, int32_t index);
 void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t first, int32_t part, int32_t parts,
              int32_t tiles, int32_t width);

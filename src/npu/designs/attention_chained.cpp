@@ -131,7 +131,7 @@ class ChainedDesign {
     Program p;
     if (does(0)) {
       p.call(kernel("zero_i32_64x64"), {big}).loop(l_.rounds()).acquire(a);
-      p.call(kernel("gather_scales"), {object(a), scales}).release(a).acquire(a).loop(l_.tiles).acquire(b);
+      p.call(kernel("gather_scales"), {object(a), scales}, {literal(0)}).release(a).acquire(a).loop(l_.tiles).acquire(b);
       p.call(kernel("matmul_i8_64x64x64"), {object(a), object(b), big}).release(b).acquire(b).acquire(c);
       p.call(kernel("epilogue_bf16_64x64"), finish).release(b).release(c).end().release(a).end();
     }
@@ -148,7 +148,7 @@ class ChainedDesign {
     if (does(2)) {
       p.call(kernel("zero_i32_64x64"), {big}).loop(l_.rounds()).loop(l_.tiles).acquire(a).acquire(b);
       p.call(kernel("matmul_i8_64x64x64"), {object(a), object(b), big}).release(a).release(b).end().acquire(a);
-      p.call(kernel("gather_scales"), {object(a), scales}).release(a).acquire(b).acquire(c);
+      p.call(kernel("gather_scales"), {object(a), scales}, {literal(0)}).release(a).acquire(b).acquire(c);
       p.call(kernel("epilogue_bf16_64x64"), finish).release(b).release(c).end();
     }
     b_.program(w, p);

@@ -22,41 +22,41 @@ enum Parameter : int {
   kAttend,      // 1: attention
   kNorms,       // 1: LayerNorm
   kQuantising,  // 1
-  kAlign,       // 1: an object that comes down the column is let pass, so that those of a product begin with the first
+  kAlignAlong,  // objects that come along the row and are let pass, so that those of a product lie where they should
+  kAlignDown,   // and down the column
   kOperations,
-  kTiles = kOperations,  // rows of blocks of a product
-  kPairs,                // of tiles in each
-  kDeep,                 // steps, 64 of the inner dimension, of both, but for the last two
-  kSingles,              // and tiles alone
-  kSteps,                // of such a tile
-  kPad,                  // 1: another object of weights follows, so that they are an even number
-  kEpilogue,             // kProductPlain and what follows in relay/aie2.h
-  kClear,                // 1: the first row of the first tiles is padding
-  kMaxima,               // 1: what the rows' largest elements were leaves after a row of blocks
-  kHeads,                // heads and blocks of queries
-  kKeyGroups,            // tiles of keys whose scales come together
-  kTogether,             // of them
-  kLeading,              // and before the last of them
-  kNormRounds,           // results of LayerNorm's scales
-  kGroups,               // in each, groups of four rows, as many at a time as a result holds
-  kBefore,               // 1: x and the normal rows' steps leave
-  kLast,                 // or the normal rows
-  kQuantiseRounds,       // results of the scales of what is quantised
-  kQuantise,             // groups of four rows in each, as many at a time as a result holds
-  kSlots,                // of them in a result
-  kApart,                // pieces from one to the next there
-  kInputs,               // objects of pieces that come both along the row and down the column, and stay
-  kFirstDown,            // the first tile of those that come down
-  kMoreAlong,            // and more that come along the row
-  kFirstMore,            // the first tile of these
-  kGather,               // 1: groups gather until they fill a result
-  kAlone,                // or the results that one fills
-  kBlocks,               // rows of blocks of a round, whose maxima come first
-  kBlockObjects,         // objects of maxima in each
-  kSets,                 // of maxima in each
-  kPassing,              // 1: rows do not stay
-  kFull,                 // results of two halves
-  kHalf,                 // 1: and one of one
+  kGroupsOfRows = kOperations,  // of blocks, of a product
+  kRows,                        // in each
+  kPairs,                       // of tiles in a row
+  kDeep,                        // steps, 64 of the inner dimension, two at a time, but for the first two
+  kEven,                        // 1: after them an object is let pass along the row, and down the column after a single
+  kSingles,                     // tile; tiles alone
+  kSteps,                       // of such a tile
+  kStacked,                     // or steps, two at a time, of a tile of each of two rows at once
+  kEpilogue,                    // kProductPlain and what follows in relay/aie2.h
+  kClear,                       // 1: the first row of the first tiles is padding
+  kMaxima,                      // 1: what the rows' largest elements were leaves after a row of blocks
+  kHeads,                       // heads and blocks of queries
+  kNormRounds,                  // results of LayerNorm's scales
+  kGroups,                      // in each, groups of four rows, as many at a time as a result holds
+  kBefore,                      // 1: x and the normal rows' steps leave
+  kLast,                        // or the normal rows
+  kQuantiseRounds,              // results of the scales of what is quantised
+  kQuantise,                    // groups of four rows in each, as many at a time as a result holds
+  kSlots,                       // of them in a result
+  kApart,                       // pieces from one to the next there
+  kInputs,                      // objects of pieces that come both along the row and down the column, and stay
+  kFirstDown,                   // the first tile of those that come down
+  kMoreAlong,                   // and more that come along the row
+  kFirstMore,                   // the first tile of these
+  kGather,                      // 1: groups gather until they fill a result
+  kAlone,                       // or the results that one fills
+  kBlocks,                      // rows of blocks of a round, whose maxima come first
+  kBlockObjects,                // objects of maxima in each
+  kSets,                        // of maxima in each
+  kPassing,                     // 1: rows do not stay
+  kFull,                        // results of two halves
+  kHalf,                        // 1: and one of one
   kWidth,
   kParameters,
 };

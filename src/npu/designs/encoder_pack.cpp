@@ -42,7 +42,8 @@ class Packer {
       }
       std::vector<float> bias(64);
       if (!w.bias.empty()) std::copy_n(w.bias.begin() + tile * 64, 64, bias.begin());
-      pack_columns(w.scales.subspan(at(tile * 64), 64), bias, object(to, first / 64 + tile, to.k_tiles()));
+      for (int i = to.k_tiles(); i < to.end_of(first / 64 + tile); ++i)
+        pack_columns(w.scales.subspan(at(tile * 64), 64), bias, object(to, first / 64 + tile, i));
     }
     if (first + n == to.n) pad(to);
     return {};
@@ -57,7 +58,9 @@ class Packer {
   // Panels for which there are no weights: zeros under the exponents of zeros, which are not 0.
   void pad(const Linear& to) {
     const std::vector<float> none(64);
-    for (int tile = to.n / 64; tile < to.n_tiles; ++tile) pack_columns(none, none, object(to, tile, to.k_tiles()));
+    for (int tile = to.n / 64; tile < to.n_tiles; ++tile) {
+      for (int i = to.k_tiles(); i < to.end_of(tile); ++i) pack_columns(none, none, object(to, tile, i));
+    }
   }
   static Error refuse(const char* what, size_t got, size_t want) {
     return usage_error(
@@ -113,8 +116,9 @@ EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
   key_blocks = up(s.n_ctx, 64) / 64;
   head_groups = up(s.heads, rows) / rows;
   const int t = d_tiles();
-  auto linear = [&](int n, int k) {
-    const Linear l{weight_words, n, up(k, 64), up(n / 64, columns), k, columns};
+  const bool even_rows = blocks / rows % 2 == 0;
+  auto linear = [&](int n, int k, bool leaves_maxima = false) {
+    const Linear l{weight_words, n, up(k, 64), up(n / 64, columns), k, columns, even_rows && !leaves_maxima};
     weight_words += int64_t{columns} * l.objects() * kTileWords;
     return l;
   };
@@ -123,14 +127,14 @@ EncoderPlan::EncoderPlan(const Device& device, const EncoderShape& s)
     weight_words += up(static_cast<int>(layer_norm_words(s.d)) / 2, kTileWords);
     return word;
   };
-  conv1 = linear(s.d, 3 * s.n_mels), conv2 = linear(s.d, 3 * s.d);
+  conv1 = linear(s.d, 3 * s.n_mels, true), conv2 = linear(s.d, 3 * s.d);
   for (int i = 0; i < s.layers; ++i) {
     Layer l{norm(),
             norm(),
             linear(s.d, s.d),
             linear(2 * s.d, s.d),
             linear(s.d, s.d),
-            linear(4 * s.d, s.d),
+            linear(4 * s.d, s.d, true),
             linear(s.d, 4 * s.d)};
     layers.push_back(l);
   }

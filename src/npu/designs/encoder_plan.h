@@ -27,17 +27,23 @@ struct EncoderPlan {
     int n, k, n_tiles;  // padded to the columns
     int k_given;        // of the weights' rows; zeros follow
     int columns;
+    bool even_rows;  // of blocks, of which no rows' maxima leave: a tile that is over is one of two rows
     int k_tiles() const { return k / 64; }
     int tiles() const { return n_tiles / columns; }  // of a column
-    int pairs() const { return k_tiles() > 1 ? tiles() / 2 : 0; }
-    int pad() const { return pairs() > 0 ? tiles() * (k_tiles() + 1) % 2 : 0; }
-    int objects() const { return tiles() * (k_tiles() + 1) + pad(); }
+    int pairs() const { return k_tiles() % 2 == 0 ? tiles() / 2 : 0; }
+    bool stacked() const { return even_rows && pairs() > 0 && tiles() > 2 * pairs(); }
+    int objects() const { return tiles() * (k_tiles() + 1) + (stacked() || pad() ? 1 : 0); }
+    bool pad() const { return !stacked() && pairs() > 0 && tiles() > 2 * pairs(); }
+    // Of the panel of a tile of all columns: a stacked one has the columns' parameters for each of the rows.
+    int end_of(int tile) const { return k_tiles() + (stacked() && tile / columns == tiles() - 1 ? 2 : 1); }
     int64_t column_at(int column) const { return at + int64_t{column} * objects() * kTileWords; }
     // Object i of a column's tile.
     int64_t object_at(int column, int tile, int i) const {
-      const int deep = k_tiles() - 2, first = (tile < 2 * pairs() ? tile & ~1 : tile) * (k_tiles() + 1),
-                half = tile & 1;
-      const int of_pair = i < deep ? 2 * i + half : 2 * deep + 3 * half + i - deep;
+      const int steps = k_tiles(), half = tile & 1;
+      const int first = (tile < 2 * pairs() ? tile & ~1 : tile) * (steps + 1);
+      int of_pair = half == 0 ? (i < steps ? 2 * i : 2 * steps - 1) : i < steps - 1 ? 2 * i + 1 : steps + i + 1;
+      if (half == 0 && i == 0 && tile > 0) of_pair = -1;                               // before the parameters
+      if (half == 1 && i == steps && tile + 1 < 2 * pairs()) of_pair = 2 * steps + 2;  // after the next tile's first
       return column_at(column) + int64_t{first + (tile < 2 * pairs() ? of_pair : i)} * kTileWords;
     }
   };

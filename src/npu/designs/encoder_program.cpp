@@ -62,7 +62,8 @@ class EncoderPrograms : EncoderArray {
     core.scales = buffer_of("scales", 2 * kRelayState);      // of four rows; their largest elements
     Program p;
     p.barrier();
-    skip(p, core.b, parameter(kAlign));
+    skip(p, core.a, parameter(kAlignAlong));
+    skip(p, core.b, parameter(kAlignDown));
     product(p, core);
     attention(p, core);
     norm(p, core);
@@ -77,42 +78,79 @@ class EncoderPrograms : EncoderArray {
   // Epilogues leave zeros for the next tile.
   void product(Program& p, const Core& k) {
     p.loop(parameter(kProduct)).call(named_["zero_i32_64x64"], {k.big}).call(named_["zero_i32_64x64"], {k.work});
-    p.loop(parameter(kTiles)).call(kernel(K::product_begin), {k.big});
-    p.acquire(k.a).call(kernel(K::gather_scales), {object(k.a), k.query_scales}).release(k.a);
+    p.loop(parameter(kGroupsOfRows)).loop(parameter(kRows)).call(kernel(K::product_begin), {k.big});
+    p.acquire(k.a).call(kernel(K::gather_scales), {object(k.a), k.query_scales}, {counter()});
+    if (options_.depth == 1) p.release(k.a);
     if (options_.depth > 1) pairs(p, k);
     p.loop(parameter(kSingles)).loop(parameter(kSteps)).acquire(k.a);
     multiply(p, k, 0, k.big);
     p.release(k.a).end();
-    finish(p, k, k.big);
+    finish(p, k, k.big, 2);
     p.end();
-    skip(p, k.b, parameter(kPad));
+    if (options_.depth > 1) {
+      p.loop(any(parameter(kSingles)));
+      skip(p, k.b, parameter(kEven));
+      p.end();
+    }
     p.loop(parameter(kMaxima)).acquire(k.c);
-    p.call(kernel(K::send_maxima), {k.big, object(k.c)}).release(k.c).end().end().end();
+    p.call(kernel(K::send_maxima), {k.big, object(k.c)}).release(k.c).end().end();
+    if (options_.depth > 1) stacked(p, k);
+    p.end().end();
+  }
+  void stacked(Program& p, const Core& k) {
+    p.loop(parameter(kStacked));
+    auto step = [&](int slot, Operand sums) {
+      p.acquire(k.a).call(named_["matmul_i8_64x64x64"], {object(k.a), object(k.b, slot), sums}).release(k.a);
+    };
+    p.acquire(k.b);
+    step(0, k.work);
+    step(0, k.big);
+    p.acquire(k.b, 2);
+    step(1, k.work);
+    p.release(k.b);
+    step(0, k.big);
+    p.release(k.b).end().loop(any(parameter(kStacked)));
+    end_tile(p, k, k.work, literal(0));
+    p.release(k.b).release(k.c);
+    end_tile(p, k, k.big, literal(1));
+    p.release(k.b).release(k.c).end();
   }
   void pairs(Program& p, const Core& k) {
-    p.loop(parameter(kPairs)).loop(parameter(kDeep)).acquire(k.a);
+    p.loop(parameter(kPairs)).acquire(k.a, 2);
+    multiply(p, k, 1, k.work);
+    p.release(k.a).loop(any(counter()));
+    finish(p, k, k.big, 3);
+    p.end().loop(parameter(kDeep));
+    multiply(p, k, 0, k.big);
+    p.release(k.a).acquire(k.a);
     multiply(p, k, 0, k.work);
     multiply(p, k, 0, k.big);
-    p.release(k.a).end().acquire(k.a);
-    multiply(p, k, 0, k.work);
     p.acquire(k.a, 2);
     multiply(p, k, 1, k.work);
-    finish(p, k, k.work);
+    p.release(k.a).end();
     multiply(p, k, 0, k.big);
-    p.release(k.a);
+    p.release(k.a).acquire(k.a);
+    multiply(p, k, 0, k.work);
+    finish(p, k, k.work, 2);
     multiply(p, k, 0, k.big);
-    p.release(k.a);
-    finish(p, k, k.big);
+    p.end().release(k.a);
+    skip(p, k.a, parameter(kEven));
+    p.loop(any(parameter(kPairs)));
+    finish(p, k, k.big, 2);
     p.end();
   }
   void multiply(Program& p, const Core& k, int slot, Operand sums) {
     p.acquire(k.b).call(named_["matmul_i8_64x64x64"], {object(k.a, slot), object(k.b), sums}).release(k.b);
   }
   // In a loop of a row of blocks' tiles.
-  void finish(Program& p, const Core& k, Operand sums) {
+  void end_tile(Program& p, const Core& k, Operand sums, Number row) {
     p.acquire(k.b).acquire(k.c);
-    p.call(kernel(K::product_end), {sums, object(k.b), k.query_scales, k.big, object(k.c)}, {parameter(kEpilogue)});
-    p.loop(parameter(kClear)).call(kernel(K::clear_first), {object(k.c), k.big}, {counter(2)}).end();
+    p.call(kernel(K::product_end), {sums, object(k.b), k.query_scales, k.big, object(k.c)},
+           {parameter(kEpilogue), row});
+  }
+  void finish(Program& p, const Core& k, Operand sums, int loops) {
+    end_tile(p, k, sums, counter(loops - 1));
+    p.loop(parameter(kClear)).call(kernel(K::clear_first), {object(k.c), k.big}, {counter(loops + 1)}).end();
     p.release(k.b).release(k.c);
   }
 
@@ -130,7 +168,7 @@ class EncoderPrograms : EncoderArray {
     };
     p.loop(parameter(kAttend)).call(named_["zero_i32_64x64"], {k.work});
     auto step = [&](Number tile, Number group, bool last) {
-      const Number together = parameter(kTogether), positions = literal(plan_.shape.n_ctx);
+      const Number together = literal(plan_.keys_together()), positions = literal(plan_.shape.n_ctx);
       p.acquire(k.a).call(kernel(K::attention_scores), {object(k.a), object(k.b), k.big},
                           {literal(k.row), tile, group, together, positions});
       p.release(k.a);
@@ -145,10 +183,11 @@ class EncoderPrograms : EncoderArray {
     for (int row = 1; row < rows_ - 1; ++row) query(row);
     p.call(kernel(K::attention_begin), {k.query_scales, k.big});
     if (rows_ > 1) query(rows_ - 1);
-    p.loop(parameter(kKeyGroups)).acquire(k.b).loop(parameter(kLeading));
+    const int leading = plan_.keys_together() - 1;
+    p.loop(plan_.key_blocks / plan_.keys_together()).acquire(k.b).loop(leading);
     step(counter(), counter(1), false);
     p.end();
-    step(parameter(kLeading), counter(), true);
+    step(literal(leading), counter(), true);
     p.end();
     // Of the next head, whose other queries come while this one ends.
     scales();

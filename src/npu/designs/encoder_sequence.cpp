@@ -24,20 +24,25 @@ class EncoderSequence : EncoderTasks {
  public:
   explicit EncoderSequence(const EncoderArray& array) : EncoderTasks(array) {}
 
-  // With `align` the last operation lets an object pass that comes down the columns. Returns whether an odd number of
-  // them came down in all: the next launch, too, is to begin with the first of the cores' objects.
-  bool make_sequence(bool align) {
+  // Which objects came in an odd number, along the rows and down the columns.
+  struct Odd {
+    bool along = false, down = false;
+  };
+  // The last operation lets those pass that make them even: the next launch, too, is to begin with the first of the
+  // cores' objects.
+  Odd make_sequence(Odd last) {
     weights_ = b_.host("weights", plan_.weight_words * 4);
     state_ = b_.host("state", plan_.state_words * 4);
     const std::vector<Operation> list = operations();
     const int end = options_.count < 0 ? static_cast<int>(list.size()) : options_.first + options_.count;
     for (int i = options_.first; i < end; ++i) {
-      if (align && i == end - 1) align_next();
+      if (last.along && i == end - 1) align_along();
+      if (last.down && i == end - 1) align_down();
       list[at(i)].run();
     }
     restore_parameters();
     finish_tasks();
-    return odd_down();
+    return {odd_along(), odd_down()};
   }
 
   struct Operation {
@@ -62,104 +67,174 @@ class EncoderSequence : EncoderTasks {
         run_quantise(p.frames + int64_t{tap} * p.blocks * p.frames_slots * kResultWords, p.frames_slots, p.conv1.k);
       });
       product("first convolution", p.conv1, d, [this, &p, tap] {
-        run_product(p.conv1, kProductGelu, p.convolved, p.convolved_slots, tap * p.d_tiles(), 1, tap == 0,
-                    {p.conv2.k, tap, 3});
+        run_product({.linear = p.conv1,
+                     .epilogue = kProductGelu,
+                     .to = p.convolved,
+                     .slots = p.convolved_slots,
+                     .first = tap * p.d_tiles(),
+                     .clear = tap == 0,
+                     .next = {p.conv2.k, tap, 3}});
       });
     }
     rows("quantise convolved", [this, &p] { run_quantise(p.convolved, p.convolved_slots, p.conv2.k, 3); });
-    product("second convolution", p.conv2, d,
-            [this, &p] { run_product(p.conv2, kProductGelu, p.result, p.result_slots, 0); });
+    product("second convolution", p.conv2, d, [this, &p] {
+      run_product({p.conv2, kProductGelu, p.result, p.result_slots});
+    });
     for (const EncoderPlan::Layer& l : p.layers) {
       rows("attention's norm", [this, &l] { run_norm(l.attention_norm, false); });
-      product("values", l.value, d,
-              [this, &p, &l] { run_product(l.value, kProductPlain, p.qkv, p.qkv_slots, 1, 2, false, {}, true); });
-      product("keys and queries", l.key_query, 2 * d,
-              [this, &p, &l] { run_product(l.key_query, kProductHead, p.qkv, p.qkv_slots, 0, 2, false, {}, true); });
+      auto in_pairs = [this, &p](const Linear& linear, int epilogue, int first) {
+        run_product({.linear = linear,
+                     .epilogue = epilogue,
+                     .to = p.qkv,
+                     .slots = p.qkv_slots,
+                     .first = first,
+                     .apart = 2,
+                     .normal = true});
+      };
+      product("values", l.value, d, [in_pairs, &l] { in_pairs(l.value, kProductPlain, 1); });
+      product("keys and queries", l.key_query, 2 * d, [in_pairs, &l] { in_pairs(l.key_query, kProductHead, 0); });
       list.push_back(
           {{"attention", int64_t{p.shape.heads} * p.key_blocks, int64_t{p.head_groups} * (p.blocks / columns_)},
            [this] { run_attention(); }});
       rows("quantise attended", [this, &p, d] { run_quantise(p.attended, p.attended_slots, d); });
-      product("output", l.out, d, [this, &p, &l] { run_product(l.out, kProductPlain, p.result, p.result_slots, 0); });
+      product("output", l.out, d, [this, &p, &l] { run_product({l.out, kProductPlain, p.result, p.result_slots}); });
       rows("feed-forward's norm", [this, &l] { run_norm(l.mlp_norm, false); });
       product("first product", l.mlp1, 4 * d, [this, &p, &l, d] {
-        run_product(l.mlp1, kProductGelu, p.hidden, p.hidden_slots, 0, 1, false, {4 * d, 0, 1}, true);
+        run_product({.linear = l.mlp1,
+                     .epilogue = kProductGelu,
+                     .to = p.hidden,
+                     .slots = p.hidden_slots,
+                     .normal = true,
+                     .next = {4 * d, 0, 1}});
       });
       rows("quantise hidden", [this, &p, d] { run_quantise(p.hidden, p.hidden_slots, 4 * d, 1); });
-      product("second product", l.mlp2, d,
-              [this, &p, &l] { run_product(l.mlp2, kProductPlain, p.result, p.result_slots, 0); });
+      product("second product", l.mlp2, d, [this, &p, &l] {
+        run_product({l.mlp2, kProductPlain, p.result, p.result_slots});
+      });
     }
     rows("last norm", [this, &p] { run_norm(p.final_norm, true); });
     return list;
   }
 
  private:
-  // int8 rows of width l.k, quantised -> tiles of 64 x 64 in `to`: in slot `first` of `slots`, and every `apart`-th on.
-  void run_product(const Linear& l, int epilogue, int64_t to, int slots, int first, int apart = 1, bool clear = false,
-                   Quantised next = {}, bool normal = false) {
+  // int8 rows, quantised -> tiles of 64 x 64 in slot `first` of `slots` of the array `to`, and every `apart`-th on.
+  struct Product {
+    const Linear& linear;
+    int epilogue;
+    int64_t to;
+    int slots;
+    int first = 0, apart = 1;
+    bool clear = false, normal = false;  // the first row is padding; the rows are LayerNorm's
+    Quantised next = {};
+  };
+
+  void run_product(const Product& p) {
+    const Linear& l = p.linear;
     const int m = options_.tile ? 1 : plan_.blocks / rows_, n = options_.tile ? 1 : l.tiles(), k = l.k_tiles();
     // Two tiles at a time, where both ends of what comes along the row can be held.
-    const int pairs = options_.tile || options_.depth == 1 ? 0 : l.pairs(), passes = n - pairs;
-    const int64_t block = normal ? plan_.norm_block() : int64_t{plan_.quantised_slots(l.k)} * kTileWords;
-    const int64_t from = normal ? plan_.x + plan_.normal_slot() * kTileWords : plan_.quantised;
-    const bool maxima = plan_.known(next.width);
-    if (odd_down()) align_next();
+    const bool by_two = !options_.tile && options_.depth > 1, stacked = by_two && l.stacked();
+    const int pairs = by_two ? l.pairs() : 0, singles = n - 2 * pairs - (stacked ? 1 : 0), rows = stacked ? 2 : 1;
+    const int64_t block = p.normal ? plan_.norm_block() : int64_t{plan_.quantised_slots(l.k)} * kTileWords;
+    const int64_t from = p.normal ? plan_.x + plan_.normal_slot() * kTileWords : plan_.quantised;
+    const bool maxima = plan_.known(p.next.width);
+    if (odd_down()) align_down();
+    if (pairs > 0 && !odd_along()) align_along();
     begin({{kProduct, 1},
-           {kTiles, m},
+           {kGroupsOfRows, m / rows},
+           {kRows, rows},
            {kPairs, pairs},
-           {kDeep, k - 2},
-           {kSingles, n - 2 * pairs},
+           {kDeep, k / 2 - 1},
+           {kEven, pairs > 0},
+           {kSingles, singles},
            {kSteps, k},
-           {kPad, pairs > 0 ? l.pad() : 0},
-           {kEpilogue, epilogue},
-           {kClear, clear},
+           {kStacked, stacked ? k / 2 : 0},
+           {kEpilogue, p.epilogue},
+           {kClear, p.clear},
            {kMaxima, maxima}});
-    const bool whole = !options_.tile && pairs == l.pairs();
-    for (int c = 0; whole && c < columns_; ++c)
-      task(w_in_[at(c)], weights_, l.column_at(c), {{m, 0}, {l.objects(), kTileWords}, {2, 512}, {512, 1}});
-    // The rows' scales, then for every pass their tiles.
-    auto send = [&](int i) {
-      for (int f = 0; f < feeders_; ++f) {
-        const int64_t word = from + (int64_t{i} * rows_ + f * share_) * block;
-        tasks(a_in_[at(f)], state_, word + int64_t{k} * kTileWords, {{share_, block}, {2, 512}, {512, 1}});
-        if (share_ == 1) task(a_in_[at(f)], state_, word, {{passes, 0}, {2 * k, 512}, {512, 1}});
+    auto send_columns = [&](int times, int first, int objects) {
+      for (int c = 0; objects > 0 && c < columns_; ++c) {
+        task(w_in_[at(c)], weights_, l.column_at(c) + int64_t{first} * kTileWords,
+             {{times, 0}, {objects, kTileWords}, {2, 512}, {512, 1}});
       }
-      for (int j = 0; j < passes; ++j) {
-        if (!whole) send_weights(l, j);
-        for (int f = 0; share_ > 1 && f < feeders_; ++f) {
-          task(a_in_[at(f)], state_, from + (int64_t{i} * rows_ + f * share_) * block,
-               {{k, kTileWords}, {share_, block}, {2, 512}, {512, 1}});
+    };
+    auto send = [&](int i) {
+      const int64_t word = from + int64_t{i} * rows_ * block;
+      auto send_scales = [&] {
+        for (int f = 0; f < feeders_; ++f) {
+          tasks(a_in_[at(f)], state_, word + f * share_ * block + int64_t{k} * kTileWords,
+                {{share_, block}, {2, 512}, {512, 1}});
+        }
+      };
+      auto send_tiles = [&](int times) {
+        for (int f = 0; share_ == 1 && times > 0 && f < feeders_; ++f)
+          task(a_in_[at(f)], state_, word + f * block, {{times, 0}, {2 * k, 512}, {512, 1}});
+        for (int j = 0; share_ > 1 && j < times; ++j) {
+          for (int f = 0; f < feeders_; ++f) {
+            task(a_in_[at(f)], state_, word + f * share_ * block,
+                 {{k, kTileWords}, {share_, block}, {2, 512}, {512, 1}});
+          }
+        }
+      };
+      send_scales();
+      send_tiles(pairs);
+      if (pairs > 0) send_scales();  // that one is let pass
+      if (by_two || share_ == 1) send_tiles(singles);
+      for (int j = 0; !by_two && j < singles; ++j) {
+        send_weights(l, j);
+        if (share_ > 1) send_tiles(1);
+      }
+    };
+    // Of both rows of a group in turn.
+    auto send_stacked = [&](int i) {
+      send_columns(1, pairs * 2 * (k + 1), k + 2);
+      const int together = share_ == 1 ? k : 1;  // what a descriptor holds
+      for (int step = 0; step < k; step += together) {
+        for (int f = 0; f < feeders_; ++f) {
+          tasks(a_in_[at(f)], state_, from + (int64_t{i} * rows_ + f * share_) * block + int64_t{step} * kTileWords,
+                {{together, kTileWords}, {2, rows_ * block}, {share_, block}, {2, 512}, {512, 1}});
         }
       }
     };
+    auto take_tiles = [&](int i, int tile, int tiles, int rows_of_blocks) {
+      const int64_t next = int64_t{p.slots} * kResultWords, word = p.to + int64_t{i} * rows_ * next;
+      for (int c = 0; tiles > 0 && c < columns_; ++c) {
+        const int64_t slot = p.first + (int64_t{tile} * columns_ + c) * p.apart;
+        const Dim outer = rows_of_blocks > 1 ? Dim{rows_of_blocks, rows_ * next}
+                                             : Dim{tiles, int64_t{columns_} * p.apart * kResultWords};
+        take(c, word + slot * kResultWords, {outer, {rows_, next}, {4, 512}, {512, 1}}, 1,
+             {p.to, i, i + rows_of_blocks});
+      }
+    };
+    // What is in tasks so many that results must leave meanwhile comes after them.
+    const bool first_in = share_ == 1 && by_two;
+    if (by_two && !stacked) send_columns(m, 0, l.objects());
     for (int i = 0; i < m; ++i) {
-      ready(normal ? plan_.x : plan_.quantised, i, i + 1);
-      const bool first_in = share_ == 1 && whole;  // else in tasks so many that results must leave meanwhile
+      ready(p.normal ? plan_.x : plan_.quantised, i, i + 1);
+      if (stacked && i % 2 == 0) send_columns(2, 0, pairs * 2 * (k + 1));
       if (first_in) send(i);
       all_read();
-      for (int c = 0; c < columns_; ++c) {
-        take(
-            c, to + (int64_t{i} * rows_ * slots + first + c * apart) * kResultWords,
-            {{n, int64_t{columns_} * apart * kResultWords}, {rows_, int64_t{slots} * kResultWords}, {4, 512}, {512, 1}},
-            1, {to, i, i + 1});
-        if (maxima) {
-          take(c, plan_.maxima_at(i, next.parts * columns_, next.part * columns_ + c),
-               {{rows_, kResultWords}, {4, 512}, {512, 1}}, 0, {plan_.maxima, i, i + 1});
-        }
+      take_tiles(i, 0, n - (stacked ? 1 : 0), 1);
+      for (int c = 0; maxima && c < columns_; ++c) {
+        take(c, plan_.maxima_at(i, p.next.parts * columns_, p.next.part * columns_ + c),
+             {{rows_, kResultWords}, {4, 512}, {512, 1}}, 0, {plan_.maxima, i, i + 1});
       }
       if (!first_in) send(i);
+      if (!stacked || i % 2 == 0) continue;
+      if (first_in) send_stacked(i - 1);
+      take_tiles(i - 1, n - 1, 1, 2);
+      if (!first_in) send_stacked(i - 1);
     }
   }
 
-  // The weights of one tile of each column, of which pairs may lie there.
+  // The weights of one tile of each column, which may be one of a pair there.
   void send_weights(const Linear& l, int tile) {
-    const int deep = l.pairs() > 0 ? l.k_tiles() - 2 : 0;
-    auto send = [&](int c, int first, int count) {
-      const int64_t word = l.object_at(c, tile, first);
-      if (count > 0)
-        tasks(w_in_[at(c)], weights_, word, {{count, l.object_at(c, tile, first + 1) - word}, {2, 512}, {512, 1}});
-    };
-    for (int c = 0; c < columns_; ++c) send(c, 0, deep);
-    for (int c = 0; c < columns_; ++c) send(c, deep, l.k_tiles() + 1 - deep);
+    for (int first = 0, count = 1; first <= l.k_tiles(); first += std::exchange(count, 1)) {
+      auto apart = [&](int i) { return l.object_at(0, tile, i + 1) - l.object_at(0, tile, i); };
+      while (first + count <= l.k_tiles() && apart(first + count - 1) == apart(first)) ++count;
+      for (int c = 0; c < columns_; ++c) {
+        tasks(w_in_[at(c)], weights_, l.object_at(c, tile, first), {{count, apart(first)}, {2, 512}, {512, 1}});
+      }
+    }
   }
 
   // Slots of qkv: each head's keys and values side by side, then its queries in every other one. Keys and queries are
@@ -169,11 +244,7 @@ class EncoderSequence : EncoderTasks {
     const int t = plan_.d_tiles(), queries = options_.tile ? 1 : plan_.blocks / columns_;
     const int groups = options_.tile ? 1 : plan_.head_groups, together = plan_.keys_together();
     const int64_t block = int64_t{plan_.qkv_slots} * kResultWords, head = 2 * kResultWords;
-    begin({{kAttend, 1},
-           {kHeads, groups * queries},
-           {kKeyGroups, plan_.key_blocks / together},
-           {kTogether, together},
-           {kLeading, together - 1}});
+    begin({{kAttend, 1}, {kHeads, groups * queries}});
     auto asked = [&](int h, int q, int c) {
       return plan_.qkv + (h * rows_ + t) * head + (int64_t{q} * columns_ + c) * block;
     };
@@ -262,15 +333,16 @@ class EncoderSequence : EncoderTasks {
       }
     }
   }
-  // The same of all rows of blocks but the last at once, and of that: what comes is done long before, but for the last.
+  // The same of all rows of blocks but the last two at once, and of these: what comes is done long before, but for
+  // them.
   void send_all_along(int m, int64_t from, int64_t block, int first, int n) {
-    const int all = steps() / steps_together(), rest = all - 1;
-    if (m > 0 && m < rest) return;
+    const int all = steps() / steps_together(), rest = std::max(all - 2, 1);
+    if (m > 0 && m != rest) return;
     const int64_t run = columns_ * 128, next = rows_ * block;
-    ready(from, m, m == 0 ? std::max(rest, 1) : all);
+    ready(from, m, m == 0 ? rest : all);
     for (int f = 0; f < feeders_; ++f) {
       tasks(a_in_[at(f)], state_, from + m * next + f * block + int64_t{first} * kResultWords,
-            {{m == 0 ? std::max(rest, 1) : 1, next}, {steps_together(), run}, {n, kResultWords}, {run, 1}});
+            {{m == 0 ? rest : all - rest, next}, {steps_together(), run}, {n, kResultWords}, {run, 1}});
     }
   }
   void send_down(int step, int64_t from, int slots, int first, int n, int groups = 1, int apart = 0) {
@@ -449,9 +521,10 @@ class EncoderSequence : EncoderTasks {
 
 void make_encoder_sequence(const EncoderArray& array, Builder& b) {
   const Builder before = b;
-  if (!EncoderSequence(array).make_sequence(false)) return;
+  const auto odd = EncoderSequence(array).make_sequence({});
+  if (!odd.along && !odd.down) return;
   b = before;
-  EncoderSequence(array).make_sequence(true);
+  EncoderSequence(array).make_sequence(odd);
 }
 
 Result<std::vector<EncoderOperation>> encoder_operations(const Device& device, const EncoderShape& shape) {

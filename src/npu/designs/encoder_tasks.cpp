@@ -23,10 +23,10 @@ void EncoderTasks::task(int fifo, int host, int64_t word, Pattern pattern, Made 
     b_.await(mine.front());
     mine.pop_front();
   }
-  if (fifo == w_in_[0]) {
+  if (fifo == w_in_[0] || fifo == a_in_[0]) {
     int64_t words = 1;
     for (const Dim& d : pattern) words *= d.size;
-    down_words_ += words;
+    (fifo == w_in_[0] ? down_words_ : along_words_) += words;
   }
   mine.push_back(b_.fill(fifo, host, std::move(pattern), word));
   if (made.array >= 0) made_[made.array].push_back({made.first, made.end, fifo, mine.back()});
@@ -101,7 +101,8 @@ void EncoderTasks::begin(const std::map<int, int32_t>& values) {
       std::vector<int32_t> now = written_[at(w)];
       std::fill_n(now.begin(), static_cast<int>(kOperations), 0);
       for (const auto& [index, value] : values) now[at(index)] = value;
-      now[kAlign] = align_;
+      now[kAlignDown] = align_down_;
+      now[kAlignAlong] = align_along_;
       if (r > 0) now[kClear] = 0;
       for (int i = 0; i < kParameters; ++i) {
         if (now[at(i)] != written_[at(w)][at(i)]) b_.write(w, i, now[at(i)]);
@@ -110,8 +111,9 @@ void EncoderTasks::begin(const std::map<int, int32_t>& values) {
     }
   }
   for (int w = 0; w < rows_ * columns_; ++w) b_.signal(w);
-  if (!std::exchange(align_, false)) return;
-  for (int c = 0; c < columns_; ++c) task(w_in_[at(c)], weights_, 0, {{2, 512}, {512, 1}});
+  const int along = std::exchange(align_along_, 0), down = std::exchange(align_down_, 0);
+  for (int f = 0; along > 0 && f < feeders_; ++f) task(a_in_[at(f)], state_, 0, {{2 * share_ * along, 512}, {512, 1}});
+  for (int c = 0; down > 0 && c < columns_; ++c) task(w_in_[at(c)], weights_, 0, {{2 * down, 512}, {512, 1}});
 }
 
 void EncoderTasks::restore_parameters() {

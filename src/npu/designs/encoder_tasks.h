@@ -30,9 +30,11 @@ class EncoderTasks : protected EncoderArray {
   // A core takes its parameters as it passes the barrier, when it is done with the operation before: they and the
   // signal come while that one is at work, once it has begun everywhere, as its first results show.
   void begin(const std::map<int, int32_t>& values);
-  // The next operation begins with an object down the columns, of any bytes, that is let pass.
-  void align_next() { align_ = true; }
-  // Whether an odd number of objects went down the columns.
+  // The next operation begins with an object more along the rows or down the columns, of any bytes, that is let pass.
+  void align_along() { ++align_along_; }
+  void align_down() { ++align_down_; }
+  // Whether an odd number of objects came so.
+  bool odd_along() const { return along_words_ / (share_ * kTileWords) % 2 != 0; }
   bool odd_down() const { return down_words_ / kTileWords % 2 != 0; }
 
   // What a descriptor's iterations do not reach is another task.
@@ -59,8 +61,8 @@ class EncoderTasks : protected EncoderArray {
   void begun();  // waits until the present operation has begun everywhere
   void await_until(int fifo, int task);
 
-  bool align_ = false;
-  int64_t down_words_ = 0;  // sent down a column
+  int align_along_ = 0, align_down_ = 0;
+  int64_t along_words_ = 0, down_words_ = 0;  // sent to a feeder, down a column
   std::map<int, std::deque<int>> tasks_;
   std::map<int, int> first_out_, last_in_, read_before_;  // tasks of the present operation and the one before, by FIFO
   std::vector<std::vector<int32_t>> written_;             // each worker's parameters

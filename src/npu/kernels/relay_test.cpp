@@ -51,7 +51,7 @@ TEST(RelayAie, FindsScalesTogetherAndInPieces) {
   Random random(2);
   Buffer<float> object(random.floats(kRelayObject / 4));
   Buffer<float> pieces = strange_floats(64);
-  call("gather_scales", {object.bytes(), pieces.bytes()});
+  call("gather_scales", {object.bytes(), pieces.bytes()}, {0});
   for (int r = 0; r < 64; ++r) EXPECT_EQ(pieces[at(r)], object[at(r / 4 * 64 + r % 4)]) << r;
   EXPECT_TRUE(pieces.untouched());
   for (int row = 0; row < 4; ++row) {
@@ -511,7 +511,7 @@ TEST(RelayAie, TilesLeaveAsTheirEpiloguesMakeThem) {
       Buffer<int8_t> out = strange_bytes(kRelayResult), want = strange_bytes(kRelayResult);
       Buffer<float> most(maxima);
       Buffer<int32_t>& sums = second ? apart : big;
-      call("product_end", {sums.bytes(), columns.bytes(), rows.bytes(), big.bytes(), out.bytes()}, {kind});
+      call("product_end", {sums.bytes(), columns.bytes(), rows.bytes(), big.bytes(), out.bytes()}, {kind, 0});
       if (kind == kProductHead) {
         call("epilogue_head_i8_64x64", {same.bytes(), columns.bytes(), rows.bytes(), want.bytes(), own.bytes()});
       } else {

@@ -193,17 +193,27 @@ class CoreText {
   const std::string& counter(int32_t loops_out) const { return counters_[counters_.size() - 1 - at(loops_out)]; }
 
   std::string as_index(const Number& n) {
-    if (n.kind == Number::Kind::literal) return index(n.value);
-    if (n.kind == Number::Kind::counter) return counter(n.value);
-    const std::string word = loaded(n.value), value = fresh();
+    if (n.kind == Number::Kind::literal) return index(n.any ? n.value != 0 : n.value);
+    if (n.kind == Number::Kind::counter && !n.any) return counter(n.value);
+    if (n.kind == Number::Kind::counter) {
+      const std::string value = fresh();
+      line(fmt::format("{} = arith.minui {}, {} : index", value, counter(n.value), index(1)));
+      return value;
+    }
+    const std::string word = as_word(n), value = fresh();
     line(fmt::format("{} = arith.index_cast {} : i32 to index", value, word));
     return value;
   }
   std::string as_word(const Number& n) {
-    if (n.kind == Number::Kind::literal) return word(n.value);
-    if (n.kind == Number::Kind::parameter) return loaded(n.value);
-    const std::string value = fresh();
-    line(fmt::format("{} = arith.index_cast {} : index to i32", value, counter(n.value)));
+    if (n.kind == Number::Kind::literal) return word(n.any ? n.value != 0 : n.value);
+    if (n.kind == Number::Kind::counter) {
+      const std::string value = as_index(n), narrow = fresh();
+      line(fmt::format("{} = arith.index_cast {} : index to i32", narrow, value));
+      return narrow;
+    }
+    if (!n.any) return loaded(n.value);
+    const std::string word_in = loaded(n.value), value = fresh();
+    line(fmt::format("{} = arith.minui {}, {} : i32", value, word_in, word(1)));
     return value;
   }
 

@@ -8,12 +8,11 @@ namespace shorthand::npu {
 
 int32_t Machine::number(size_t w, const Number& n) const {
   const CoreState& s = cores_[w];
-  switch (n.kind) {
-    case Number::Kind::parameter: return s.parameters[static_cast<size_t>(n.value)];
-    case Number::Kind::counter: return s.loops[s.loops.size() - 1 - static_cast<size_t>(n.value)].trip;
-    case Number::Kind::literal: break;
-  }
-  return n.value;
+  const auto i = static_cast<size_t>(n.value);
+  const int32_t value = n.kind == Number::Kind::parameter ? s.parameters[i]
+                        : n.kind == Number::Kind::counter ? s.loops[s.loops.size() - 1 - i].trip
+                                                          : n.value;
+  return n.any ? value != 0 : value;
 }
 
 size_t Machine::port_of(size_t w, int fifo) const {
