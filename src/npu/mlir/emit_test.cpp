@@ -278,6 +278,33 @@ TEST(Emit, EveryDesignOfTheListIsWholeAndSaysWhatWasPlaced) {
   }
 }
 
+// 1 where a number is not 0: a counter's as a trip count, a parameter's as a kernel's number.
+TEST(Emit, SaysWhetherANumberIsZero) {
+  Builder b("whether");
+  const int copy = b.kernel(copy_kernel());
+  Fifo f;
+  f.name = "in", f.element_bytes = 4, f.elements = 64;
+  const int in = b.fifo(f);
+  const int w = b.worker("core", {}, {}, {7});
+  const int scratch = b.buffer("scratch", w, 256);
+  b.from_host(in).to_worker(in, w);
+  b.program(w, Program()
+                   .acquire(in)
+                   .loop(3)
+                   .loop(any(counter()))
+                   .call(copy, {object(in), buffer(scratch)}, {any(parameter(0))})
+                   .end()
+                   .end()
+                   .release(in));
+  b.await(b.fill(in, b.host("x", 256), {{64, 1}}));
+  const std::string text = emit(*b.finish(), *find_device("npu1_1col"));
+  expect_whole(text);
+  EXPECT_TRUE(std::regex_search(
+      text, std::regex(R"((%v\d+) = arith.minui %trip0, %i1 : index\n *scf.for %trip1 = %i0 to \1 step %i1)")))
+      << text;
+  EXPECT_TRUE(std::regex_search(text, std::regex(R"(= arith.minui %v\d+, %w1 : i32\n)"))) << text;
+}
+
 TEST(Emit, SaysBarriersParametersTablesAndViews) {
   const std::string text = emit(everything());
   expect_whole(text);

@@ -199,6 +199,36 @@ TEST(Sim, ParametersAndBarriers) {
   }
 }
 
+// In all trips but the first, and once where a parameter is not zero.
+TEST(Sim, AnyIsOneWhereANumberIsNotZero) {
+  Builder b("any");
+  KernelType add = copy_kernel();
+  add.name = "add";
+  add.run = [](const KernelCall& c) {
+    int32_t v;
+    std::memcpy(&v, c.buffers[1], 4);
+    v += c.numbers[0];
+    std::memcpy(c.buffers[1], &v, 4);
+  };
+  const int k = b.kernel(add);
+  const int in = b.fifo(words("in", 1)), out = b.fifo(words("out", 1));
+  const int w = b.worker("w", {}, {}, {7, 0});
+  b.from_host(in).to_worker(in, w).from_worker(out, w).to_host(out);
+  Program p;
+  p.acquire(in).acquire(out).call(b.kernel(copy_kernel()), {object(in), object(out)}, {literal(4)});
+  p.loop(4).loop(any(counter())).call(k, {object(in), object(out)}, {counter(1)}).end().end();
+  for (const auto& [n, value] : {std::pair{parameter(0), 100}, {parameter(1), 1000}, {literal(5), 10000}})
+    p.loop(any(n)).call(k, {object(in), object(out)}, {literal(value)}).end();
+  p.call(k, {object(in), object(out)}, {any(parameter(0))}).release(in).release(out);
+  b.program(w, p);
+  const int x = b.host("x", 4), y = b.host("y", 4);
+  b.fill(in, x, {{1, 1}});
+  b.await(b.drain(out, y, {{1, 1}}));
+  std::vector<std::vector<std::byte>> host{random_bytes(4, 5), std::vector<std::byte>(4)};
+  run(*b.finish(), kNpu1, {}, host);
+  EXPECT_EQ(word(host[1], 0), word(host[0], 0) + 1 + 2 + 3 + 100 + 10000 + 1);
+}
+
 // What the sequence writes while a worker is at work is for after its next barrier.
 TEST(Sim, ParametersAreTakenAtTheBarrier) {
   Builder b("parameters");
