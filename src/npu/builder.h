@@ -19,8 +19,12 @@
 
 namespace shorthand::npu {
 
-inline Operand object(int fifo, int slot = 0) { return {Operand::Kind::object, fifo, slot}; }
-inline Operand buffer(int index) { return {Operand::Kind::buffer, index, 0}; }
+inline Operand object(int fifo, int slot = 0) { return {.kind = Operand::Kind::object, .index = fifo, .slot = slot}; }
+inline Operand buffer(int index) { return {.kind = Operand::Kind::buffer, .index = index}; }
+inline Operand part(Operand of, int offset, int bytes = 0) {
+  of.offset += offset, of.bytes = bytes;
+  return of;
+}
 inline Number literal(int32_t value) { return {.value = value}; }
 inline Number parameter(int index) { return {.kind = Number::Kind::parameter, .value = index}; }
 inline Number counter(int loops_out = 0) { return {.kind = Number::Kind::counter, .value = loops_out}; }

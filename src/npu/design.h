@@ -87,6 +87,9 @@ struct Operand {
   Kind kind = Kind::buffer;
   int index = 0;  // of the FIFO or the buffer
   int slot = 0;   // of the objects in hand, the oldest is 0
+  // The part of a buffer that the kernel sees, and whose banks it uses: from byte `offset` on, a multiple of 32; 0
+  // bytes are all from there.
+  int offset = 0, bytes = 0;
 };
 
 struct Step {

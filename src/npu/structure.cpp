@@ -192,6 +192,13 @@ class Structure {
             (!within(d_.buffers, o.index) || d_.buffers[at(o.index)].worker != index)) {
           return refuse(fmt::format("worker {}, step {}: {} is given a buffer that is not its own", w.name, i, k.name));
         }
+        const int64_t all = o.kind == Operand::Kind::buffer ? d_.buffers[at(o.index)].bytes : 0;
+        if (o.offset < 0 || o.bytes < 0 || o.offset % 32 != 0 || int64_t{o.offset} + o.bytes > all) {
+          return refuse(
+              fmt::format("worker {}, step {}: {} is given bytes {} to {} of a buffer of {}; a part begins on "
+                          "a multiple of 32 within a buffer",
+                          w.name, i, k.name, o.offset, int64_t{o.offset} + o.bytes, all));
+        }
         if (o.kind == Operand::Kind::object &&
             (!mine(o.index) || o.slot < 0 || o.slot >= d_.fifos[at(o.index)].depth)) {
           return refuse(

@@ -2,8 +2,6 @@
 #include "kernels/relay/aie2.h"
 
 #include "kernels/aie_math.h"
-#include "kernels/attention/aie2.h"
-#include "kernels/gemm_i8/aie2.h"
 #include "kernels/rowwise/aie2.h"
 
 namespace {
@@ -22,22 +20,11 @@ constexpr int32_t at_most(int32_t x, int32_t most) { return x < most ? x : most;
 // The 64 scales of tile `index` for the core in `row`, in an object of them.
 constexpr int32_t scales_of(int32_t row, int32_t index) { return (row * kRelayTogether + index) * 64; }
 
-// Behind a product's sums: what is an epilogue's own, then the rows' largest elements.
-SHORTHAND_KERNEL_INLINE int16_t* rows_behind(int32_t* big) { return reinterpret_cast<int16_t*>(big + 64 * 64); }
-SHORTHAND_KERNEL_INLINE float* row_max_behind(int32_t* big) {
-  return reinterpret_cast<float*>(rows_behind(big) + kEpilogueRows);
-}
-static_assert(64 * 64 * 4 + kEpilogueRows * 2 + 64 * 4 <= kRelayBig);
+// The rows' largest elements lie behind what is an epilogue's own.
+SHORTHAND_KERNEL_INLINE float* row_max_behind(int16_t* rows) { return reinterpret_cast<float*>(rows + kEpilogueRows); }
 
-// Attention's: its work, the sums of weights, its state; the query at the end.
-SHORTHAND_KERNEL_INLINE float* row_sums_in(int16_t* big) { return reinterpret_cast<float*>(big + kAttentionWork); }
-SHORTHAND_KERNEL_INLINE int32_t* state_in(int16_t* big) {
-  return reinterpret_cast<int32_t*>(row_sums_in(big) + kAttentionRowSums);
-}
-SHORTHAND_KERNEL_INLINE int8_t* query_in(int16_t* big) {
-  return reinterpret_cast<int8_t*>(big) + kRelayBig - kRelayObject;
-}
-static_assert(kAttentionWork * 2 + (kAttentionRowSums + kAttentionState + 64) * 4 <= kRelayBig - kRelayObject);
+// A head's: the sums of weights, its state, and the rows' maxima, which nobody asks for.
+SHORTHAND_KERNEL_INLINE int32_t* state_in(float* head) { return reinterpret_cast<int32_t*>(head + kAttentionRowSums); }
 
 template <class T>
 SHORTHAND_KERNEL_INLINE void copy(const T* from, T* to, int32_t count) {
@@ -165,49 +152,46 @@ void gather_scales(const float* object, float* scales, int32_t index) {
 
 void copy_scales(const float* object, float* scales, int32_t row) { copy(object + scales_of(row, 0), scales, 64); }
 
-void keep_query(const int8_t* object, int16_t* big) { copy(object, query_in(big), kRelayObject); }
+void keep_query(const int8_t* object, int8_t* q) { copy(object, q, kRelayObject); }
 
-void attention_begin(const float* q_scales, int16_t* big) {
-  attention_begin_64x64(q_scales, row_sums_in(big), state_in(big), big);
+void attention_begin(const float* q_scales, int16_t* work, float* head) {
+  attention_begin_64x64(q_scales, head, state_in(head), work);
 }
 
-void attention_scores(const int8_t* k, const int16_t* factors, int16_t* big, int32_t row, int32_t index, int32_t first,
-                      int32_t together, int32_t positions) {
-  attention_scores_64x64(query_in(big), k, factors + 2 * scales_of(row, index), big,
+void attention_scores(const int8_t* k, const int16_t* factors, const int8_t* q, int16_t* work, int32_t row,
+                      int32_t index, int32_t first, int32_t together, int32_t positions) {
+  attention_scores_64x64(q, k, factors + 2 * scales_of(row, index), work,
                          at_most(positions - 64 * (first * together + index), 64));
 }
 
-void attention_weights(int16_t* big, int32_t index, int32_t first, int32_t together, int32_t positions) {
-  attention_weights_64x64(row_sums_in(big), state_in(big), big,
-                          at_most(positions - 64 * (first * together + index), 64));
+void attention_weights(int16_t* work, float* head, int32_t index, int32_t first, int32_t together, int32_t positions) {
+  attention_weights_64x64(head, state_in(head), work, at_most(positions - 64 * (first * together + index), 64));
 }
 
-// The rows' maxima, which nobody asks for, lie behind the state.
-void attention_end(float* sums, int16_t* big, bfloat16* out) {
-  attention_end_64x64(sums, row_sums_in(big), big, out, reinterpret_cast<float*>(state_in(big) + kAttentionState));
+void attention_end(float* sums, int16_t* work, float* head, bfloat16* out) {
+  attention_end_64x64(sums, head, work, out, reinterpret_cast<float*>(state_in(head) + kAttentionState));
 }
 
-void product_begin(int32_t* big) { zero_row_max_64(row_max_behind(big)); }
+void product_begin(int16_t* rows) { zero_row_max_64(row_max_behind(rows)); }
 
-void product_end(int32_t* sums, const int16_t* columns, const float* scales, int32_t* big, int8_t* out, int32_t kind,
+void product_end(int32_t* sums, const int16_t* columns, const float* scales, int16_t* rows, int8_t* out, int32_t kind,
                  int32_t index) {
   scales += 64 * index;
-  int16_t* rows = rows_behind(big);
   auto* tile = reinterpret_cast<bfloat16*>(out);
   if (kind == kProductHead) {
     epilogue_head_i8_64x64(sums, columns, scales, out, rows);
   } else if (kind == kProductGelu) {
-    epilogue_gelu_bf16_64x64(sums, columns, scales, tile, row_max_behind(big), rows);
+    epilogue_gelu_bf16_64x64(sums, columns, scales, tile, row_max_behind(rows), rows);
   } else {
-    epilogue_bf16_64x64(sums, columns, scales, tile, row_max_behind(big), rows);
+    epilogue_bf16_64x64(sums, columns, scales, tile, row_max_behind(rows), rows);
   }
 }
 
-void clear_first(bfloat16* tile, int32_t* big, int32_t index) {
+void clear_first(bfloat16* tile, int16_t* rows, int32_t index) {
   if (index > 0) return;
   for (int32_t i = 0; i < 8 * kBlock; i += kBlock) aie::store_v(tile + i, aie::zeros<bfloat16, 8>());
   const int32_t none = 0;
-  __builtin_memcpy(row_max_behind(big), &none, sizeof none);
+  __builtin_memcpy(row_max_behind(rows), &none, sizeof none);
 }
 
 void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t first, int32_t part, int32_t parts,
@@ -347,7 +331,7 @@ void quantise_pieces(const bfloat16* object, const bfloat16* steps, int8_t* out,
     quantise(object + (k * parts + part) * kPiece, found, out + (first + k) * kPiece, kPiece);
 }
 
-void send_maxima(int32_t* big, float* out) { copy(row_max_behind(big), out, 64); }
+void send_maxima(int16_t* rows, float* out) { copy(row_max_behind(rows), out, 64); }
 
 void join_maxima(const float* object, float* maxima, int32_t index, int32_t block, int32_t sets) {
   const int32_t n = at_most(sets - index * kSets, kSets);

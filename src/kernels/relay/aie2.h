@@ -12,17 +12,17 @@
 // gather_scales     scales [64] number `index` from an object of them.
 // copy_scales       row `row` and tile 0 of attention's object of scales: [4 rows of cores][kRelayTogether tiles][64]
 //                   floats.
-// keep_query        object to its place in big [kRelayBig bytes], the last kRelayObject.
-// attention_begin, attention_scores, attention_weights, attention_end   of attention/aie2.h; its work comes first in
-//                   big, then what else is its own, but for the sums. Of `positions` keys in all k is tile
+// keep_query        object to q.
+// attention_begin, attention_scores, attention_weights, attention_end   of attention/aie2.h, with work, and what is a
+//                   head's own [kRelayHead bytes] but for work and sums. Of `positions` keys in all k is tile
 //                   t = first * together + index, 64 t < positions; the rest is padding. factors is attention's object
 //                   of tiles first * together on, with factors and exponents in the places of scales; `together` at
 //                   most kRelayTogether.
-// product_begin     before the tiles of a row of blocks: the rows' maxima, which lie behind the sums in big, are zeros.
-// product_end       an epilogue of gemm_i8/aie2.h under the rows' scales [64] number `index`, with what is its own
-// behind
-//                   the sums in big: a tile as bfloat16, or with GELU, which the maxima take in; or as a head's, 64
-//                   scales and the int8 tile from the result's second half on.
+// product_begin     before the tiles of a row of blocks: the rows' maxima, the last 64 floats of rows [kRelayRows
+//                   bytes], are zeros.
+// product_end       an epilogue of gemm_i8/aie2.h under the rows' scales [64] number `index`, what is its own in rows:
+//                   a tile as bfloat16, or with GELU, which the maxima take in; or as a head's, 64 scales and the int8
+//                   tile from the result's second half on.
 // clear_first       row 0 of a bfloat16 tile and of the maxima = 0 if `index` is 0.
 // rows_of           the part's pieces of an object, tiles first + index * tiles on, to their columns of float rows, row
 //                   after row.
@@ -63,9 +63,13 @@
 #include <aie_api/aie.hpp>
 #include <cstdint>
 
+#include "kernels/attention/aie2.h"
+#include "kernels/gemm_i8/aie2.h"
+
 inline constexpr int kRelayObject = 4096, kRelayResult = 8192;
 inline constexpr int kRelayTogether = 4;  // tiles of keys whose scales come in one object
-inline constexpr int kRelayBig = 20480;
+inline constexpr int kRelayRows = kEpilogueRows * 2 + 64 * 4;
+inline constexpr int kRelayHead = (kAttentionRowSums + kAttentionState + 64) * 4;
 inline constexpr int kProductPlain = 0, kProductGelu = 1, kProductHead = 2;
 inline constexpr int kRelayState = 32;  // int16: the largest bfloat16 magnitude of each lane of a block, as its bits
 
@@ -73,16 +77,16 @@ extern "C" {
 
 void gather_scales(const float* object, float* scales, int32_t index);
 void copy_scales(const float* object, float* scales, int32_t row);
-void keep_query(const int8_t* object, int16_t* big);
-void attention_begin(const float* q_scales, int16_t* big);
-void attention_scores(const int8_t* k, const int16_t* factors, int16_t* big, int32_t row, int32_t index, int32_t first,
-                      int32_t together, int32_t positions);
-void attention_weights(int16_t* big, int32_t index, int32_t first, int32_t together, int32_t positions);
-void attention_end(float* sums, int16_t* big, bfloat16* out);
-void product_begin(int32_t* big);
-void product_end(int32_t* sums, const int16_t* columns, const float* scales, int32_t* big, int8_t* out, int32_t kind,
+void keep_query(const int8_t* object, int8_t* q);
+void attention_begin(const float* q_scales, int16_t* work, float* head);
+void attention_scores(const int8_t* k, const int16_t* factors, const int8_t* q, int16_t* work, int32_t row,
+                      int32_t index, int32_t first, int32_t together, int32_t positions);
+void attention_weights(int16_t* work, float* head, int32_t index, int32_t first, int32_t together, int32_t positions);
+void attention_end(float* sums, int16_t* work, float* head, bfloat16* out);
+void product_begin(int16_t* rows);
+void product_end(int32_t* sums, const int16_t* columns, const float* scales, int16_t* rows, int8_t* out, int32_t kind,
                  int32_t index);
-void clear_first(bfloat16* tile, int32_t* big, int32_t index);
+void clear_first(bfloat16* tile, int16_t* rows, int32_t index);
 void rows_of(const bfloat16* object, float* rows, int32_t index, int32_t first, int32_t part, int32_t parts,
              int32_t tiles, int32_t width);
 void copy_parameters(const int16_t* object, float* state, int32_t index, int32_t width);
@@ -102,7 +106,7 @@ void quantise_kept(const bfloat16* rows, const int16_t* state, int8_t* out, int3
 void find_steps(const int16_t* state, bfloat16* steps);
 void quantise_pieces(const bfloat16* object, const bfloat16* steps, int8_t* out, int32_t index, int32_t group,
                      int32_t apart, int32_t half, int32_t first, int32_t part, int32_t tiles);
-void send_maxima(int32_t* big, float* out);
+void send_maxima(int16_t* rows, float* out);
 void join_maxima(const float* object, float* maxima, int32_t index, int32_t block, int32_t sets);
 void recall_maxima(const float* maxima, int16_t* state, int32_t index, int32_t part, int32_t parts);
 void keep_scales(const int16_t* state, float* kept, int32_t slot, int32_t batch, int32_t together);

@@ -65,6 +65,11 @@ enum Parameter : int {
 // such object, `work` and the first of what comes down the column fill the upper half.
 constexpr int kStackBytes = 3360, kBigAt = kStackBytes + kObjectBytes;
 constexpr int kWorkAt = 32768 + kResultBytes + kObjectBytes;
+// Of `big`: a product's sums, then what epilogues keep; attention's query and what is a head's own, then, in a bank
+// where none of these are, scores and weights.
+constexpr int kRowsIn = 64 * 64 * 4, kHeadIn = kObjectBytes, kScoresIn = 16384 - kBigAt;
+static_assert(kHeadIn + kRelayHead <= kScoresIn && kScoresIn + kAttentionWork * 2 <= EncoderPlan::kBigBytes &&
+              kRowsIn + kRelayRows <= EncoderPlan::kBigBytes);
 
 class EncoderArray {
  public:

@@ -122,7 +122,7 @@ struct EncoderPlan {
   // kBig: a product's sums and what an epilogue keeps; attention's, but for its sums; four float rows, of narrow ones
   // with a result of x behind them; four bfloat16 rows that are quantised. kWork: a product's other sums; attention's;
   // LayerNorm's state and parameters, and behind them what waits to leave.
-  static constexpr int kBigBytes = kRelayBig, kWorkBytes = 64 * 64 * 4;
+  static constexpr int kBigBytes = 20480, kWorkBytes = 64 * 64 * 4;
   static int sets_up(int sets) { return up(sets, 16); }
   int64_t maxima_at(int block, int sets, int set) const {
     return maxima + (int64_t{block} * sets_up(sets) + set) * rows * kResultWords;

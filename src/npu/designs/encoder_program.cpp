@@ -43,6 +43,7 @@ class EncoderPrograms : EncoderArray {
   struct Core {
     int a, b, c;                              // FIFOs
     Operand big, work, query_scales, scales;  // buffers
+    Operand rows, query, head, scores;        // of big
     int column, row;
   };
 
@@ -58,6 +59,8 @@ class EncoderPrograms : EncoderArray {
     core.a = a_[at(row)], core.b = w_[at(column)], core.c = c_[at(w)], core.column = column, core.row = row;
     // Each of a product's sums in two banks, of which the other's steps need neither: there the next objects arrive.
     core.big = placed("big", big_bytes(), kBigAt), core.work = placed("work", EncoderPlan::kWorkBytes, kWorkAt);
+    core.rows = part(core.big, kRowsIn, kRelayRows), core.query = part(core.big, 0, kObjectBytes);
+    core.head = part(core.big, kHeadIn, kRelayHead), core.scores = part(core.big, kScoresIn, kAttentionWork * 2);
     core.query_scales = buffer_of("query_scales", 16 * 32);  // of a tile's rows; those of a result of scales
     core.scales = buffer_of("scales", 2 * kRelayState);      // of four rows; their largest elements
     Program p;
@@ -78,7 +81,7 @@ class EncoderPrograms : EncoderArray {
   // Epilogues leave zeros for the next tile.
   void product(Program& p, const Core& k) {
     p.loop(parameter(kProduct)).call(named_["zero_i32_64x64"], {k.big}).call(named_["zero_i32_64x64"], {k.work});
-    p.loop(parameter(kGroupsOfRows)).loop(parameter(kRows)).call(kernel(K::product_begin), {k.big});
+    p.loop(parameter(kGroupsOfRows)).loop(parameter(kRows)).call(kernel(K::product_begin), {k.rows});
     p.acquire(k.a).call(kernel(K::gather_scales), {object(k.a), k.query_scales}, {counter()});
     if (options_.depth == 1) p.release(k.a);
     if (options_.depth > 1) pairs(p, k);
@@ -93,7 +96,7 @@ class EncoderPrograms : EncoderArray {
       p.end();
     }
     p.loop(parameter(kMaxima)).acquire(k.c);
-    p.call(kernel(K::send_maxima), {k.big, object(k.c)}).release(k.c).end().end();
+    p.call(kernel(K::send_maxima), {k.rows, object(k.c)}).release(k.c).end().end();
     if (options_.depth > 1) stacked(p, k);
     p.end().end();
   }
@@ -145,12 +148,12 @@ class EncoderPrograms : EncoderArray {
   // In a loop of a row of blocks' tiles.
   void end_tile(Program& p, const Core& k, Operand sums, Number row) {
     p.acquire(k.b).acquire(k.c);
-    p.call(kernel(K::product_end), {sums, object(k.b), k.query_scales, k.big, object(k.c)},
+    p.call(kernel(K::product_end), {sums, object(k.b), k.query_scales, k.rows, object(k.c)},
            {parameter(kEpilogue), row});
   }
   void finish(Program& p, const Core& k, Operand sums, int loops) {
     end_tile(p, k, sums, counter(loops - 1));
-    p.loop(parameter(kClear)).call(kernel(K::clear_first), {object(k.c), k.big}, {counter(loops + 1)}).end();
+    p.loop(parameter(kClear)).call(kernel(K::clear_first), {object(k.c), k.rows}, {counter(loops + 1)}).end();
     p.release(k.b).release(k.c);
   }
 
@@ -163,25 +166,25 @@ class EncoderPrograms : EncoderArray {
     };
     auto query = [&](int row) {
       p.acquire(k.b);
-      if (row == k.row) p.call(kernel(K::keep_query), {object(k.b), k.big});
+      if (row == k.row) p.call(kernel(K::keep_query), {object(k.b), k.query});
       p.release(k.b);
     };
     p.loop(parameter(kAttend)).call(named_["zero_i32_64x64"], {k.work});
     auto step = [&](Number tile, Number group, bool last) {
       const Number together = literal(plan_.keys_together()), positions = literal(plan_.shape.n_ctx);
-      p.acquire(k.a).call(kernel(K::attention_scores), {object(k.a), object(k.b), k.big},
+      p.acquire(k.a).call(kernel(K::attention_scores), {object(k.a), object(k.b), k.query, k.scores},
                           {literal(k.row), tile, group, together, positions});
       p.release(k.a);
       if (last) p.release(k.b);
-      p.call(kernel(K::attention_weights), {k.big}, {tile, group, together, positions});
-      p.loop(2).acquire(k.a).call(named_["attention_values_64x32"], {k.big, object(k.a), k.work}, {counter()});
+      p.call(kernel(K::attention_weights), {k.scores, k.head}, {tile, group, together, positions});
+      p.loop(2).acquire(k.a).call(named_["attention_values_64x32"], {k.scores, object(k.a), k.work}, {counter()});
       p.release(k.a).end();
     };
     scales();
     query(0);
     p.loop(parameter(kHeads));
     for (int row = 1; row < rows_ - 1; ++row) query(row);
-    p.call(kernel(K::attention_begin), {k.query_scales, k.big});
+    p.call(kernel(K::attention_begin), {k.query_scales, k.scores, k.head});
     if (rows_ > 1) query(rows_ - 1);
     const int leading = plan_.keys_together() - 1;
     p.loop(plan_.key_blocks / plan_.keys_together()).acquire(k.b).loop(leading);
@@ -192,7 +195,7 @@ class EncoderPrograms : EncoderArray {
     // Of the next head, whose other queries come while this one ends.
     scales();
     query(0);
-    p.acquire(k.c).call(kernel(K::attention_end), {k.work, k.big, object(k.c)}).release(k.c).end().end();
+    p.acquire(k.c).call(kernel(K::attention_end), {k.work, k.scores, k.head, object(k.c)}).release(k.c).end().end();
   }
 
   // What comes along a row or down a column serves all its cores at once: an object has a part for each. So none waits

@@ -38,22 +38,26 @@ Buffer<int8_t> strange_bytes(int n) { return Buffer<int8_t>(at(n), 85); }
 
 constexpr int kWidths[] = {64, 128, 448, 512, 576, 1280};
 
-TEST(RelayAie, KeepsAQueryAtTheEnd) {
+TEST(RelayAie, KeepsAQuery) {
   Random random(1);
-  Buffer<int8_t> object(random.integers<int8_t>(kRelayObject)), big = strange_bytes(kRelayBig);
-  call("keep_query", {object.bytes(), big.bytes()});
-  for (int i = 0; i < kRelayBig; ++i)
-    ASSERT_EQ(big[at(i)], i < kRelayBig - kRelayObject ? 85 : object[at(i - kRelayBig + kRelayObject)]) << i;
-  EXPECT_TRUE(big.untouched());
+  Buffer<int8_t> object(random.integers<int8_t>(kRelayObject)), q = strange_bytes(kRelayObject);
+  call("keep_query", {object.bytes(), q.bytes()});
+  EXPECT_EQ(q.values(), object.values());
+  EXPECT_TRUE(q.untouched());
 }
 
 TEST(RelayAie, FindsScalesTogetherAndInPieces) {
   Random random(2);
   Buffer<float> object(random.floats(kRelayObject / 4));
-  Buffer<float> pieces = strange_floats(64);
-  call("gather_scales", {object.bytes(), pieces.bytes()}, {0});
-  for (int r = 0; r < 64; ++r) EXPECT_EQ(pieces[at(r)], object[at(r / 4 * 64 + r % 4)]) << r;
-  EXPECT_TRUE(pieces.untouched());
+  for (int index : {0, 1}) {
+    Buffer<float> pieces = strange_floats(128);
+    call("gather_scales", {object.bytes(), pieces.bytes()}, {index});
+    for (int r = 0; r < 64; ++r) {
+      EXPECT_EQ(pieces[at(64 * index + r)], object[at(r / 4 * 64 + r % 4)]) << r;
+      EXPECT_EQ(pieces[at(64 * (1 - index) + r)], -7777.0f) << r;
+    }
+    EXPECT_TRUE(pieces.untouched());
+  }
   for (int row = 0; row < 4; ++row) {
     Buffer<float> copied = strange_floats(64);
     call("copy_scales", {object.bytes(), copied.bytes()}, {row});
@@ -62,42 +66,34 @@ TEST(RelayAie, FindsScalesTogetherAndInPieces) {
   }
 }
 
-// What products keep behind their sums: of an epilogue, and the rows' maxima.
-constexpr int kBigInts = kRelayBig / 4, kMaximaAt = 64 * 64 + kEpilogueRows / 2;
-struct Big : Buffer<int32_t> {
-  explicit Big(const std::vector<int32_t>& sums, const std::vector<float>& maxima)
-      : Buffer<int32_t>(at(kBigInts), 0x55555555) {
-    std::copy(sums.begin(), sums.end(), data());
+// What products keep beside their sums: an epilogue's own, and the rows' maxima.
+struct Rows : Buffer<int16_t> {
+  explicit Rows(const std::vector<float>& maxima) : Buffer<int16_t>(at(kRelayRows / 2), 0x5555) {
     std::copy(maxima.begin(), maxima.end(), this->maxima());
   }
-  float* maxima() { return reinterpret_cast<float*>(data() + kMaximaAt); }
-  // But for what the epilogue keeps.
-  bool kept() {
-    return untouched() &&
-           std::count(data() + kMaximaAt + 64, data() + kBigInts, 0x55555555) == kBigInts - kMaximaAt - 64;
-  }
+  float* maxima() { return reinterpret_cast<float*>(data() + kEpilogueRows); }
 };
 
 TEST(RelayAie, ClearsTheFirstRowOfTheFirstTiles) {
   Random random(3);
   const std::vector<bfloat16> values = halves(random, 64 * 64);
   const std::vector<float> maxima = random.floats(64);
-  const std::vector<int32_t> sums = random.integers<int32_t>(64 * 64, -9, 9);
   for (int index : {0, 1, 5}) {
     Buffer<bfloat16> tile(values);
-    Big big(sums, maxima);
-    call("clear_first", {tile.bytes(), big.bytes()}, {index});
+    Rows rows(maxima);
+    call("clear_first", {tile.bytes(), rows.bytes()}, {index});
     for (int r = 0; r < 64; ++r) {
       for (int c = 0; c < 64; ++c) {
         const size_t i = block_offset(r, c, 64, 4, 8);
         ASSERT_EQ(tile[i].bits, r == 0 && index == 0 ? 0 : values[i].bits) << index << ": " << r << ", " << c;
       }
-      EXPECT_EQ(big.maxima()[r], r == 0 && index == 0 ? 0.0f : maxima[at(r)]) << index << ": " << r;
+      EXPECT_EQ(rows.maxima()[r], r == 0 && index == 0 ? 0.0f : maxima[at(r)]) << index << ": " << r;
     }
-    EXPECT_TRUE(tile.untouched() && big.kept() && std::equal(sums.begin(), sums.end(), big.data()));
-    call("product_begin", {big.bytes()});
-    EXPECT_EQ(std::count(big.maxima(), big.maxima() + 64, 0.0f), 64);
-    EXPECT_TRUE(big.kept() && std::equal(sums.begin(), sums.end(), big.data()));
+    EXPECT_TRUE(tile.untouched() && rows.untouched());
+    call("product_begin", {rows.bytes()});
+    EXPECT_EQ(std::count(rows.maxima(), rows.maxima() + 64, 0.0f), 64);
+    EXPECT_EQ(std::count(rows.data(), rows.data() + kEpilogueRows, 0x5555), kEpilogueRows);
+    EXPECT_TRUE(rows.untouched());
   }
 }
 
@@ -472,7 +468,7 @@ TEST(RelayAie, MaximaOfTilesAreThoseOfTheirRows) {
           std::vector<float> row_max = random.floats(64);
           for (float& x : row_max) x = std::fabs(x);
           Buffer<float> out = strange_floats(kRelayResult / 4);
-          call("send_maxima", {Big({}, row_max).bytes(), out.bytes()});
+          call("send_maxima", {Rows(row_max).bytes(), out.bytes()});
           for (int i = 0; i < kRelayResult / 4; ++i) ASSERT_EQ(out[at(i)], i < 64 ? row_max[at(i)] : -7777.0f);
           std::copy_n(out.data(), 64, object.data() + 64 * s);
           for (int r = 0; r < 64; ++r) want[at(64 * block + r)] = std::max(want[at(64 * block + r)], row_max[at(r)]);
@@ -499,30 +495,29 @@ TEST(RelayAie, TilesLeaveAsTheirEpiloguesMakeThem) {
   Random random(10);
   const std::vector<int32_t> values = random.integers<int32_t>(64 * 64, -90000, 90000);
   const std::vector<float> maxima(64, 0.25f);
-  Buffer<float> rows(random.floats(64));
-  for (size_t r = 0; r < 64; ++r) rows[r] = std::fabs(rows[r]);
+  Buffer<float> scales(random.floats(128));
+  for (size_t r = 0; r < 128; ++r) scales[r] = std::fabs(scales[r]);
   Buffer<std::byte> columns(columns_bytes(64));
   pack_columns(std::vector<float>(64, 1e-4f), random.floats(64), columns.data());
   Buffer<int16_t> own(kEpilogueRows);
   for (int kind : {kProductPlain, kProductGelu, kProductHead}) {
-    for (const bool second : {false, true}) {  // the second sums lie apart
-      Big big(values, maxima);
-      Buffer<int32_t> same(values), apart(values);
+    for (int index : {0, 1}) {
+      Buffer<int32_t> sums(values), same(values);
+      Rows rows(maxima);
       Buffer<int8_t> out = strange_bytes(kRelayResult), want = strange_bytes(kRelayResult);
       Buffer<float> most(maxima);
-      Buffer<int32_t>& sums = second ? apart : big;
-      call("product_end", {sums.bytes(), columns.bytes(), rows.bytes(), big.bytes(), out.bytes()}, {kind, 0});
+      call("product_end", {sums.bytes(), columns.bytes(), scales.bytes(), rows.bytes(), out.bytes()}, {kind, index});
+      std::byte* const of_rows = scales.bytes() + 256 * index;
       if (kind == kProductHead) {
-        call("epilogue_head_i8_64x64", {same.bytes(), columns.bytes(), rows.bytes(), want.bytes(), own.bytes()});
+        call("epilogue_head_i8_64x64", {same.bytes(), columns.bytes(), of_rows, want.bytes(), own.bytes()});
       } else {
         call(kind == kProductGelu ? "epilogue_gelu_bf16_64x64" : "epilogue_bf16_64x64",
-             {same.bytes(), columns.bytes(), rows.bytes(), want.bytes(), most.bytes(), own.bytes()});
+             {same.bytes(), columns.bytes(), of_rows, want.bytes(), most.bytes(), own.bytes()});
       }
       EXPECT_EQ(out.values(), want.values());
-      EXPECT_EQ(std::memcmp(big.maxima(), most.bytes(), 256), 0);
+      EXPECT_EQ(std::memcmp(rows.maxima(), most.bytes(), 256), 0);
       EXPECT_EQ(std::count(sums.data(), sums.data() + 64 * 64, 0), 64 * 64);
-      EXPECT_TRUE(!second || std::equal(values.begin(), values.end(), big.data()));
-      EXPECT_TRUE(out.untouched() && big.kept() && apart.untouched());
+      EXPECT_TRUE(out.untouched() && rows.untouched() && sums.untouched());
     }
   }
 }
@@ -539,11 +534,13 @@ TEST(RelayAie, AttentionMasksWhatIsBeyondThePositions) {
   };
   for (const auto [positions, row, together] : {Case{100, 0, 2}, Case{65, 3, 1}, Case{1, 1, 4}, Case{128, 2, 4}}) {
     Buffer<float> sums(64 * 64), q_scales(64, scale);  // zeros, as the last head or product leaves them
-    Buffer<int16_t> big(kRelayBig / 2, 0x4242);
+    Buffer<int16_t> work(at(kAttentionWork), 0x4242);
+    Buffer<float> head = strange_floats(kRelayHead / 4);
+    Buffer<int8_t> kept = strange_bytes(kRelayObject);
     Buffer<int8_t> queries(to_blocks<int8_t>(q, 64, 64, 4, 8));
-    call("keep_query", {queries.bytes(), big.bytes()});
+    call("keep_query", {queries.bytes(), kept.bytes()});
     Buffer<bfloat16> out(64 * 64);
-    call("attention_begin", {q_scales.bytes(), big.bytes()});
+    call("attention_begin", {q_scales.bytes(), work.bytes(), head.bytes()});
     const int tiles = (positions + 63) / 64;
     for (int b = 0; b < tiles; ++b) {
       std::vector<bfloat16> values;
@@ -554,14 +551,14 @@ TEST(RelayAie, AttentionMasksWhatIsBeyondThePositions) {
       Buffer<int8_t> keys(to_blocks<int8_t>({k.data() + b * 4096, 4096}, 64, 64, 4, 8));
       Buffer<bfloat16> tile(to_blocks<bfloat16>(values, 64, 64, 4, 8));
       Buffer<int16_t> k_factors(factors);
-      call("attention_scores", {keys.bytes(), k_factors.bytes(), big.bytes()},
+      call("attention_scores", {keys.bytes(), k_factors.bytes(), kept.bytes(), work.bytes()},
            {row, b % together, b / together, together, positions});
-      call("attention_weights", {big.bytes()}, {b % together, b / together, together, positions});
+      call("attention_weights", {work.bytes(), head.bytes()}, {b % together, b / together, together, positions});
       for (int half : {0, 1})
-        call("attention_values_64x32", {big.bytes(), tile.bytes() + half * 4096, sums.bytes()}, {half});
+        call("attention_values_64x32", {work.bytes(), tile.bytes() + half * 4096, sums.bytes()}, {half});
     }
-    call("attention_end", {sums.bytes(), big.bytes(), out.bytes()});
-    EXPECT_TRUE(sums.untouched() && big.untouched());
+    call("attention_end", {sums.bytes(), work.bytes(), head.bytes(), out.bytes()});
+    EXPECT_TRUE(sums.untouched() && work.untouched() && head.untouched() && kept.untouched());
     EXPECT_EQ(std::count(sums.data(), sums.data() + 64 * 64, 0.0f), 64 * 64);
     double error = 0, power = 0;
     for (int r = 0; r < 64; ++r) {

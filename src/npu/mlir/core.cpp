@@ -248,14 +248,14 @@ class CoreText {
       have = {d_.buffers[at(o.index)].bytes, 1};
       value = "%" + n_.regions[at(p_.buffers[at(o.index)])];
     }
-    if (have.elements == want.elements && have.element_bytes == want.element_bytes) return value;
+    if (o.offset == 0 && have.elements == want.elements && have.element_bytes == want.element_bytes) return value;
     if (have.element_bytes != 1) {
       return refuse(fmt::format("worker {}: {} is called on {} and elsewhere on {}; give its objects one type",
                                 worker_.name, d_.kernels[at(s.kernel)].name, memref(have.elements, have.element_bytes),
                                 memref(want.elements, want.element_bytes)));
     }
     const std::string view = fresh();
-    line(fmt::format("{} = memref.view {}[{}][] : {} to {}", view, value, index(0), memref(have.elements, 1),
+    line(fmt::format("{} = memref.view {}[{}][] : {} to {}", view, value, index(o.offset), memref(have.elements, 1),
                      memref(want.elements, want.element_bytes)));
     return view;
   }

@@ -166,7 +166,8 @@ Functions::Functions(const Design& design)
       if (s.op != Step::Op::call) continue;
       std::vector<Argument>& mine = arguments_[at(s.kernel)];
       for (size_t i = 0; i < std::min(mine.size(), s.operands.size()); ++i) {
-        if (mine[i].elements == 0) mine[i] = {design.buffers[at(s.operands[i].index)].bytes, 1};
+        const Operand& o = s.operands[i];
+        if (mine[i].elements == 0) mine[i] = {o.bytes > 0 ? o.bytes : design.buffers[at(o.index)].bytes - o.offset, 1};
       }
     }
   }

@@ -2,6 +2,7 @@
 // Workers: their steps, their locks and their calls.
 #include <fmt/format.h>
 
+#include "npu/memory_map.h"
 #include "npu/sim/machine.h"
 
 namespace shorthand::npu {
@@ -26,6 +27,12 @@ int Machine::region_of(size_t w, const Operand& operand) const {
   const size_t p = port_of(w, operand.index);
   const std::vector<int>& regions = placement_.ports[p].regions;
   return regions[static_cast<size_t>(ports_[p].oldest + operand.slot) % regions.size()];
+}
+
+uint32_t Machine::banks_of(size_t w, const Operand& operand) const {
+  const Region& r = placement_.regions[static_cast<size_t>(region_of(w, operand))];
+  const int64_t bytes = operand.bytes > 0 ? operand.bytes : r.bytes - operand.offset;
+  return MemoryMap(device_.core.memory_bytes, device_.core.banks).banks_of(r.address + operand.offset, bytes);
 }
 
 // Runs steps until one takes time or has to wait.
@@ -146,9 +153,7 @@ void Machine::begin_call(size_t w, const Step& step, Cycle now) {
   const int64_t cycles = kernel.cycles(device_.generation, numbers);
   int64_t paired = 0;
   if (step.operands.size() >= 2) {
-    const uint32_t a = placement_.regions[static_cast<size_t>(region_of(w, step.operands[0]))].banks;
-    const uint32_t b = placement_.regions[static_cast<size_t>(region_of(w, step.operands[1]))].banks;
-    if (a & b) paired = cycles * kernel.paired_percent / 100;
+    if (banks_of(w, step.operands[0]) & banks_of(w, step.operands[1])) paired = cycles * kernel.paired_percent / 100;
   }
   for (size_t c : s.channels) {  // what has moved before the call is nothing to it
     ChannelState& ch = channels_[c];
@@ -168,7 +173,7 @@ int64_t Machine::conflicts(size_t w, Cycle now) const {
   const CoreState& s = cores_[w];
   const Step& step = design_.workers[w].steps[s.pc];
   uint32_t banks = 0;
-  for (const Operand& o : step.operands) banks |= placement_.regions[static_cast<size_t>(region_of(w, o))].banks;
+  for (const Operand& o : step.operands) banks |= banks_of(w, o);
   int64_t words = 0;
   for (size_t c : s.channels) {
     for (const ChannelState::Traffic& t : channels_[c].traffic) {

@@ -61,7 +61,7 @@ void Machine::scatter(size_t c, int64_t bytes) {
 void Machine::run_kernel(size_t w, const Step& step) {
   const KernelType& kernel = design_.kernels[static_cast<size_t>(step.kernel)];
   std::vector<std::byte*> buffers;
-  for (const Operand& o : step.operands) buffers.push_back(bytes_of(region_of(w, o)));
+  for (const Operand& o : step.operands) buffers.push_back(bytes_of(region_of(w, o)) + o.offset);
   std::vector<int32_t> numbers;
   for (const Number& n : step.numbers) numbers.push_back(number(w, n));
   kernel.run({buffers, numbers});

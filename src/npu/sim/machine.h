@@ -137,6 +137,7 @@ class Machine {
   int32_t number(size_t w, const Number& n) const;
   size_t port_of(size_t w, int fifo) const;
   int region_of(size_t w, const Operand& operand) const;
+  uint32_t banks_of(size_t w, const Operand& operand) const;
   void acquired(size_t w, Cycle now);
 
   // Controller.
