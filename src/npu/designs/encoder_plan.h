@@ -19,25 +19,25 @@ constexpr int up(int n, int to) { return (n + to - 1) / to * to; }
 
 struct EncoderPlan {
   // The panels of a column of cores lie in the order in which they go down it: k_tiles() tiles and the columns'
-  // parameters each, and of a pair of them one's and the other's in turn; the last two and the parameters of the first
-  // before those of the second, though (designs/encoder_program.cpp). What pads them to an even number of objects
-  // follows.
+  // parameters each. Two panels are a pair if they have an even number of tiles: one's and the other's in turn, but
+  // that the first's parameters come before the second's last tile, and the second's after the first tile of what
+  // follows (designs/encoder_program.cpp). What pads all to an even number of objects follows.
   struct Linear {
     int64_t at;         // [columns][objects()][kTileWords]
     int n, k, n_tiles;  // padded to the columns
     int k_given;        // of the weights' rows; zeros follow
     int columns;
-    bool even_rows;  // of blocks, of which no rows' maxima leave: a tile that is over is one of two rows
+    bool even_rows;  // of blocks, and no rows' maxima leave: a panel that is over serves two rows at once
     int k_tiles() const { return k / 64; }
     int tiles() const { return n_tiles / columns; }  // of a column
     int pairs() const { return k_tiles() % 2 == 0 ? tiles() / 2 : 0; }
-    bool stacked() const { return even_rows && pairs() > 0 && tiles() > 2 * pairs(); }
-    int objects() const { return tiles() * (k_tiles() + 1) + (stacked() || pad() ? 1 : 0); }
-    bool pad() const { return !stacked() && pairs() > 0 && tiles() > 2 * pairs(); }
-    // Of the panel of a tile of all columns: a stacked one has the columns' parameters for each of the rows.
+    bool over() const { return pairs() > 0 && tiles() > 2 * pairs(); }
+    bool stacked() const { return over() && even_rows; }
+    int objects() const { return tiles() * (k_tiles() + 1) + (over() ? 1 : 0); }
+    // Objects of panel `tile` of all columns: a stacked one has the columns' parameters for each of the rows.
     int end_of(int tile) const { return k_tiles() + (stacked() && tile / columns == tiles() - 1 ? 2 : 1); }
     int64_t column_at(int column) const { return at + int64_t{column} * objects() * kTileWords; }
-    // Object i of a column's tile.
+    // Object i of a column's panel.
     int64_t object_at(int column, int tile, int i) const {
       const int steps = k_tiles(), half = tile & 1;
       const int first = (tile < 2 * pairs() ? tile & ~1 : tile) * (steps + 1);

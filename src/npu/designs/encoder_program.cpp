@@ -76,9 +76,8 @@ class EncoderPrograms : EncoderArray {
 
   static void skip(Program& p, int fifo, Number trips) { p.loop(trips).acquire(fifo).release(fifo).end(); }
 
-  // Tiles in pairs: a tile of activations serves two of weights, each with its own sums. The last two steps of the
-  // first tile come before those of the second, so that its result can leave before the second one's is there.
-  // Epilogues leave zeros for the next tile.
+  // The tiles of a row of blocks: in pairs, then one that is over or all that are alone; a stacked one serves both rows
+  // of a group, after them. Epilogues leave zeros for the next tile.
   void product(Program& p, const Core& k) {
     p.loop(parameter(kProduct)).call(named_["zero_i32_64x64"], {k.big}).call(named_["zero_i32_64x64"], {k.work});
     p.loop(parameter(kGroupsOfRows)).loop(parameter(kRows)).call(kernel(K::product_begin), {k.rows});
@@ -88,7 +87,7 @@ class EncoderPrograms : EncoderArray {
     p.loop(parameter(kSingles)).loop(parameter(kSteps)).acquire(k.a);
     multiply(p, k, 0, k.big);
     p.release(k.a).end();
-    finish(p, k, k.big, 2);
+    end_tile(p, k, k.big, 1);
     p.end();
     if (options_.depth > 1) {
       p.loop(any(parameter(kSingles)));
@@ -100,29 +99,17 @@ class EncoderPrograms : EncoderArray {
     if (options_.depth > 1) stacked(p, k);
     p.end().end();
   }
-  void stacked(Program& p, const Core& k) {
-    p.loop(parameter(kStacked));
-    auto step = [&](int slot, Operand sums) {
-      p.acquire(k.a).call(named_["matmul_i8_64x64x64"], {object(k.a), object(k.b, slot), sums}).release(k.a);
-    };
-    p.acquire(k.b);
-    step(0, k.work);
-    step(0, k.big);
-    p.acquire(k.b, 2);
-    step(1, k.work);
-    p.release(k.b);
-    step(0, k.big);
-    p.release(k.b).end().loop(any(parameter(kStacked)));
-    end_tile(p, k, k.work, literal(0));
-    p.release(k.b).release(k.c);
-    end_tile(p, k, k.big, literal(1));
-    p.release(k.b).release(k.c).end();
-  }
+
+  // A tile of activations serves two of weights, each with its own sums: first those in work, then those in big. The
+  // activations' lies in bank 0 or 2, where the next but one arrives: in 0 while sums in banks 2 and 3 are at work, in
+  // 2 while those in 0 and 1 are. So one of bank 2 is let go a step late; before the first it is the rows' scales. A
+  // step of the next pair stands between the last of this one and its second epilogue, so that the first one's result
+  // has left.
   void pairs(Program& p, const Core& k) {
     p.loop(parameter(kPairs)).acquire(k.a, 2);
     multiply(p, k, 1, k.work);
     p.release(k.a).loop(any(counter()));
-    finish(p, k, k.big, 3);
+    end_tile(p, k, k.big, 2);
     p.end().loop(parameter(kDeep));
     multiply(p, k, 0, k.big);
     p.release(k.a).acquire(k.a);
@@ -134,27 +121,48 @@ class EncoderPrograms : EncoderArray {
     multiply(p, k, 0, k.big);
     p.release(k.a).acquire(k.a);
     multiply(p, k, 0, k.work);
-    finish(p, k, k.work, 2);
+    end_tile(p, k, k.work, 1);
     multiply(p, k, 0, k.big);
     p.end().release(k.a);
     skip(p, k.a, parameter(kEven));
     p.loop(any(parameter(kPairs)));
-    finish(p, k, k.big, 2);
+    end_tile(p, k, k.big, 1);
     p.end();
   }
   void multiply(Program& p, const Core& k, int slot, Operand sums) {
     p.acquire(k.b).call(named_["matmul_i8_64x64x64"], {object(k.a, slot), object(k.b), sums}).release(k.b);
   }
-  // In a loop of a row of blocks' tiles.
-  void end_tile(Program& p, const Core& k, Operand sums, Number row) {
+
+  // A tile of weights serves one of activations of either row; of two, the second lies where the second row's sums are.
+  void stacked(Program& p, const Core& k) {
+    auto step = [&](int slot, Operand sums) {
+      p.acquire(k.a).call(named_["matmul_i8_64x64x64"], {object(k.a), object(k.b, slot), sums}).release(k.a);
+    };
+    p.loop(parameter(kStacked)).acquire(k.b);
+    step(0, k.work);
+    step(0, k.big);
+    p.acquire(k.b, 2);
+    step(1, k.work);
+    p.release(k.b);
+    step(0, k.big);
+    p.release(k.b).end().loop(any(parameter(kStacked)));
+    for (int row = 0; row < 2; ++row) {
+      leave(p, k, row == 0 ? k.work : k.big, literal(row));
+      p.release(k.b).release(k.c);
+    }
+    p.end();
+  }
+
+  // A tile's result, `loops` loops into a row of blocks.
+  void end_tile(Program& p, const Core& k, Operand sums, int loops) {
+    leave(p, k, sums, counter(loops));
+    p.loop(parameter(kClear)).call(kernel(K::clear_first), {object(k.c), k.rows}, {counter(loops + 2)}).end();
+    p.release(k.b).release(k.c);
+  }
+  void leave(Program& p, const Core& k, Operand sums, Number row) {
     p.acquire(k.b).acquire(k.c);
     p.call(kernel(K::product_end), {sums, object(k.b), k.query_scales, k.rows, object(k.c)},
            {parameter(kEpilogue), row});
-  }
-  void finish(Program& p, const Core& k, Operand sums, int loops) {
-    end_tile(p, k, sums, counter(loops - 1));
-    p.loop(parameter(kClear)).call(kernel(K::clear_first), {object(k.c), k.rows}, {counter(loops + 1)}).end();
-    p.release(k.b).release(k.c);
   }
 
   // Down the column come the scales of all rows' queries, their tiles and the scales of keys; along the row a tile of

@@ -7,22 +7,16 @@
 #include <vector>
 
 #include "kernels/gemm_i8/aie2.h"
-#include "npu/designs/encoder_tasks.h"
+#include "npu/designs/encoder_products.h"
 
 namespace shorthand::npu {
 namespace {
 
 using Linear = EncoderPlan::Linear;
 
-// How what a product leaves will be quantised: the rows' width, of `parts` products' results; this one's is number
-// `part`. 0: not.
-struct Quantised {
-  int width = 0, part = 0, parts = 1;
-};
-
-class EncoderSequence : EncoderTasks {
+class EncoderSequence : EncoderProducts {
  public:
-  explicit EncoderSequence(const EncoderArray& array) : EncoderTasks(array) {}
+  explicit EncoderSequence(const EncoderArray& array) : EncoderProducts(array) {}
 
   // Which objects came in an odd number, along the rows and down the columns.
   struct Odd {
@@ -117,126 +111,6 @@ class EncoderSequence : EncoderTasks {
   }
 
  private:
-  // int8 rows, quantised -> tiles of 64 x 64 in slot `first` of `slots` of the array `to`, and every `apart`-th on.
-  struct Product {
-    const Linear& linear;
-    int epilogue;
-    int64_t to;
-    int slots;
-    int first = 0, apart = 1;
-    bool clear = false, normal = false;  // the first row is padding; the rows are LayerNorm's
-    Quantised next = {};
-  };
-
-  void run_product(const Product& p) {
-    const Linear& l = p.linear;
-    const int m = options_.tile ? 1 : plan_.blocks / rows_, n = options_.tile ? 1 : l.tiles(), k = l.k_tiles();
-    // Two tiles at a time, where both ends of what comes along the row can be held.
-    const bool by_two = !options_.tile && options_.depth > 1, stacked = by_two && l.stacked();
-    const int pairs = by_two ? l.pairs() : 0, singles = n - 2 * pairs - (stacked ? 1 : 0), rows = stacked ? 2 : 1;
-    const int64_t block = p.normal ? plan_.norm_block() : int64_t{plan_.quantised_slots(l.k)} * kTileWords;
-    const int64_t from = p.normal ? plan_.x + plan_.normal_slot() * kTileWords : plan_.quantised;
-    const bool maxima = plan_.known(p.next.width);
-    if (odd_down()) align_down();
-    if (pairs > 0 && !odd_along()) align_along();
-    begin({{kProduct, 1},
-           {kGroupsOfRows, m / rows},
-           {kRows, rows},
-           {kPairs, pairs},
-           {kDeep, k / 2 - 1},
-           {kEven, pairs > 0},
-           {kSingles, singles},
-           {kSteps, k},
-           {kStacked, stacked ? k / 2 : 0},
-           {kEpilogue, p.epilogue},
-           {kClear, p.clear},
-           {kMaxima, maxima}});
-    auto send_columns = [&](int times, int first, int objects) {
-      for (int c = 0; objects > 0 && c < columns_; ++c) {
-        task(w_in_[at(c)], weights_, l.column_at(c) + int64_t{first} * kTileWords,
-             {{times, 0}, {objects, kTileWords}, {2, 512}, {512, 1}});
-      }
-    };
-    auto send = [&](int i) {
-      const int64_t word = from + int64_t{i} * rows_ * block;
-      auto send_scales = [&] {
-        for (int f = 0; f < feeders_; ++f) {
-          tasks(a_in_[at(f)], state_, word + f * share_ * block + int64_t{k} * kTileWords,
-                {{share_, block}, {2, 512}, {512, 1}});
-        }
-      };
-      auto send_tiles = [&](int times) {
-        for (int f = 0; share_ == 1 && times > 0 && f < feeders_; ++f)
-          task(a_in_[at(f)], state_, word + f * block, {{times, 0}, {2 * k, 512}, {512, 1}});
-        for (int j = 0; share_ > 1 && j < times; ++j) {
-          for (int f = 0; f < feeders_; ++f) {
-            task(a_in_[at(f)], state_, word + f * share_ * block,
-                 {{k, kTileWords}, {share_, block}, {2, 512}, {512, 1}});
-          }
-        }
-      };
-      send_scales();
-      send_tiles(pairs);
-      if (pairs > 0) send_scales();  // that one is let pass
-      if (by_two || share_ == 1) send_tiles(singles);
-      for (int j = 0; !by_two && j < singles; ++j) {
-        send_weights(l, j);
-        if (share_ > 1) send_tiles(1);
-      }
-    };
-    // Of both rows of a group in turn.
-    auto send_stacked = [&](int i) {
-      send_columns(1, pairs * 2 * (k + 1), k + 2);
-      const int together = share_ == 1 ? k : 1;  // what a descriptor holds
-      for (int step = 0; step < k; step += together) {
-        for (int f = 0; f < feeders_; ++f) {
-          tasks(a_in_[at(f)], state_, from + (int64_t{i} * rows_ + f * share_) * block + int64_t{step} * kTileWords,
-                {{together, kTileWords}, {2, rows_ * block}, {share_, block}, {2, 512}, {512, 1}});
-        }
-      }
-    };
-    auto take_tiles = [&](int i, int tile, int tiles, int rows_of_blocks) {
-      const int64_t next = int64_t{p.slots} * kResultWords, word = p.to + int64_t{i} * rows_ * next;
-      for (int c = 0; tiles > 0 && c < columns_; ++c) {
-        const int64_t slot = p.first + (int64_t{tile} * columns_ + c) * p.apart;
-        const Dim outer = rows_of_blocks > 1 ? Dim{rows_of_blocks, rows_ * next}
-                                             : Dim{tiles, int64_t{columns_} * p.apart * kResultWords};
-        take(c, word + slot * kResultWords, {outer, {rows_, next}, {4, 512}, {512, 1}}, 1,
-             {p.to, i, i + rows_of_blocks});
-      }
-    };
-    // What is in tasks so many that results must leave meanwhile comes after them.
-    const bool first_in = share_ == 1 && by_two;
-    if (by_two && !stacked) send_columns(m, 0, l.objects());
-    for (int i = 0; i < m; ++i) {
-      ready(p.normal ? plan_.x : plan_.quantised, i, i + 1);
-      if (stacked && i % 2 == 0) send_columns(2, 0, pairs * 2 * (k + 1));
-      if (first_in) send(i);
-      all_read();
-      take_tiles(i, 0, n - (stacked ? 1 : 0), 1);
-      for (int c = 0; maxima && c < columns_; ++c) {
-        take(c, plan_.maxima_at(i, p.next.parts * columns_, p.next.part * columns_ + c),
-             {{rows_, kResultWords}, {4, 512}, {512, 1}}, 0, {plan_.maxima, i, i + 1});
-      }
-      if (!first_in) send(i);
-      if (!stacked || i % 2 == 0) continue;
-      if (first_in) send_stacked(i - 1);
-      take_tiles(i - 1, n - 1, 1, 2);
-      if (!first_in) send_stacked(i - 1);
-    }
-  }
-
-  // The weights of one tile of each column, which may be one of a pair there.
-  void send_weights(const Linear& l, int tile) {
-    for (int first = 0, count = 1; first <= l.k_tiles(); first += std::exchange(count, 1)) {
-      auto apart = [&](int i) { return l.object_at(0, tile, i + 1) - l.object_at(0, tile, i); };
-      while (first + count <= l.k_tiles() && apart(first + count - 1) == apart(first)) ++count;
-      for (int c = 0; c < columns_; ++c) {
-        tasks(w_in_[at(c)], weights_, l.object_at(c, tile, first), {{count, apart(first)}, {2, 512}, {512, 1}});
-      }
-    }
-  }
-
   // Slots of qkv: each head's keys and values side by side, then its queries in every other one. Keys and queries are
   // 64 scales, as floats and as factors, and int8 in the slot's second half, so that a head's keys and values are one
   // run.
