@@ -37,6 +37,7 @@ struct Arguments {
   std::string design, model, shape, device = "npu1", format = "text", output;
   double clock_ghz = 0;
   int columns = 0, buffers = 2;
+  bool units = false;
 };
 
 // A request with its device, as all commands but `list` begin.
@@ -189,11 +190,7 @@ Json constants(const Chosen& c, const SimReport& r) {
 
 // Cycles by cause, of all cores together.
 Json stalls(const SimReport& r) {
-  std::array<int64_t, npu::kSpentKinds> sums = {};
-  for (const npu::UnitReport& u : r.units) {
-    if (!u.core) continue;
-    for (size_t i = 0; i < sums.size(); ++i) sums[i] += u.spent[i];
-  }
+  const std::array<npu::Cycle, npu::kSpentKinds> sums = r.core_cycles();
   Json out = Json::object();
   for (size_t i = 0; i < sums.size(); ++i) {
     const auto spent = static_cast<Spent>(i);
@@ -228,7 +225,7 @@ Result<void> simulate(const Arguments& a) {
   if (c.built.operations > 0)
     text += fmt::format("{}: {:.3f} ms with the launch: {:.0f} GOPS, {:.1f} % of the int8 peak\n", head,
                         r.total_us() / 1e3, gops, percent);
-  return write_stdout(text + npu::to_text(r, c.device));
+  return write_stdout(text + npu::to_text(r, c.device, a.units));
 }
 
 Result<void> write_file(const fs::path& path, const std::string& text) {
@@ -406,6 +403,7 @@ void add_npu(CLI::App& app, int& status) {
     auto a = std::make_shared<Arguments>();
     add_request(*command, *a);
     if (c.has_format) add_format(*command, a->format);
+    if (c.run == simulate) command->add_flag("--units", a->units, "A line for every core and channel, too");
     if (c.output != nullptr) command->add_option("-o,--output", a->output, c.output);
     command->callback([a, run = c.run, &status] { status = finish(run(*a)); });
   }

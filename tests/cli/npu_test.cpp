@@ -53,14 +53,19 @@ TEST(Npu, EveryListedDesignIsCheckedAndBuilt) {
 }
 
 TEST(Npu, EveryLineOfASimulationSaysThatItIsOne) {
-  const Ran ran = npu({"simulate", "gemm", "--shape", "256x128x256"});
-  EXPECT_EQ(ran.status, 0) << ran.err;
-  std::istringstream lines(ran.out);
-  int n = 0;
-  for (std::string line; std::getline(lines, line); ++n) {
-    EXPECT_THAT(line, StartsWith("simulated (npu1, 1.03 GHz, DDR 27+27 GB/s, launch 108 us): "));
+  for (const bool units : {false, true}) {
+    std::vector<std::string> arguments{"simulate", "gemm", "--shape", "256x128x256"};
+    if (units) arguments.push_back("--units");
+    const Ran ran = npu(arguments);
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    EXPECT_THAT(ran.out, HasSubstr(": of the cores' cycles working "));
+    std::istringstream lines(ran.out);
+    int n = 0;
+    for (std::string line; std::getline(lines, line); ++n) {
+      EXPECT_THAT(line, StartsWith("simulated (npu1, 1.03 GHz, DDR 27+27 GB/s, launch 108 us): "));
+    }
+    EXPECT_TRUE(units ? n > 16 : n < 8) << n;
   }
-  EXPECT_GT(n, 16);
 }
 
 TEST(Npu, SimulatesInNumbersThatAgree) {

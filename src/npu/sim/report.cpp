@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
 #include "npu/check.h"
 #include "npu/sim/machine.h"
 
@@ -23,13 +27,17 @@ std::string escaped(std::string_view text) {
 
 std::string_view to_string(Spent spent) { return kSpentNames[static_cast<size_t>(spent)]; }
 
-double SimReport::utilisation() const {
-  Cycle working = 0, cores = 0;
+std::array<Cycle, kSpentKinds> SimReport::core_cycles() const {
+  std::array<Cycle, kSpentKinds> sums = {};
   for (const UnitReport& u : units) {
-    if (!u.core) continue;
-    ++cores;
-    working += u.spent[static_cast<size_t>(Spent::working)];
+    for (size_t i = 0; u.core && i < sums.size(); ++i) sums[i] += u.spent[i];
   }
+  return sums;
+}
+
+double SimReport::utilisation() const {
+  const Cycle cores = std::count_if(units.begin(), units.end(), [](const UnitReport& u) { return u.core; });
+  const Cycle working = core_cycles()[static_cast<size_t>(Spent::working)];
   return cores * cycles == 0 ? 0 : static_cast<double>(working) / static_cast<double>(cores * cycles);
 }
 
@@ -41,13 +49,23 @@ std::string constants_line(const SimReport& report, const Device& device) {
                      report.launch_us);
 }
 
-std::string to_text(const SimReport& report, const Device& device) {
+std::string to_text(const SimReport& report, const Device& device, bool units) {
   const std::string head = constants_line(report, device);
-  std::string out =
-      fmt::format("{}: {}: {} cycles, {:.1f} us on the array, {:.1f} us with the launch, cores busy {:.1f} %\n", head,
-                  report.design, report.cycles, report.array_us(), report.total_us(), 100 * report.utilisation());
+  std::string out = fmt::format("{}: {}: {} cycles, {:.1f} us on the array, {:.1f} us with the launch\n", head,
+                                report.design, report.cycles, report.array_us(), report.total_us());
   out += fmt::format("{}: {} bytes read, {} bytes written\n", head, report.bytes_read, report.bytes_written);
+  const std::array<Cycle, kSpentKinds> spent = report.core_cycles();
+  const Cycle all = std::max<Cycle>(1, std::accumulate(spent.begin(), spent.end(), Cycle{0}));
+  out += fmt::format("{}: of the cores' cycles", head);
+  const char* between = " ";
+  for (size_t i = 0; i < spent.size(); ++i) {
+    if (spent[i] == 0) continue;
+    out += fmt::format("{}{} {:.1f} %", std::exchange(between, ", "), kSpentNames[i],
+                       100 * static_cast<double>(spent[i]) / static_cast<double>(all));
+  }
+  out += '\n';
   for (const UnitReport& u : report.units) {
+    if (!units) break;
     out += fmt::format("{}: {}:", head, u.name);
     for (int i = 0; i < kSpentKinds; ++i) {
       if (u.spent[static_cast<size_t>(i)] != 0)

@@ -73,7 +73,8 @@ struct SimReport {
 
   double array_us() const { return static_cast<double>(cycles) / (clock_ghz * 1e3); }
   double total_us() const { return array_us() + launch_us; }
-  // Of all cores' cycles, those in kernels.
+  // Cycles of all cores by what they went to, and the part that was in kernels.
+  std::array<Cycle, kSpentKinds> core_cycles() const;
   double utilisation() const;
 };
 
@@ -83,7 +84,7 @@ Result<SimReport> simulate(const Design& design, const Device& device, const Sim
 
 // "simulated (npu1, 1.80 GHz, DDR 27+27 GB/s, launch 108 us): ", at the head of every line.
 std::string constants_line(const SimReport& report, const Device& device);
-std::string to_text(const SimReport& report, const Device& device);
+std::string to_text(const SimReport& report, const Device& device, bool units = true);  // units: a line each
 // For https://ui.perfetto.dev, in the Chrome trace format; one microsecond there is one cycle.
 std::string trace_json(const SimReport& report, const Device& device);
 
