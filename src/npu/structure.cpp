@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "npu/check.h"
 #include "npu/pattern.h"
@@ -183,9 +184,11 @@ class Structure {
       if (!within(d_.kernels, s.kernel))
         return refuse(fmt::format("worker {}, step {}: no kernel {}", w.name, i, s.kernel));
       const KernelType& k = d_.kernels[at(s.kernel)];
-      if (k.stack_bytes > w.stack_bytes) {
-        return refuse(fmt::format("worker {}: {} needs {} bytes of stack, it has {}; raise stack_bytes", w.name, k.name,
-                                  k.stack_bytes, w.stack_bytes));
+      if (k.stack_bytes + program_stack_bytes_ > w.stack_bytes) {
+        return refuse(
+            fmt::format("worker {}: {} needs {} bytes of stack and the program {}, it has {}; raise "
+                        "stack_bytes",
+                        w.name, k.name, k.stack_bytes, program_stack_bytes_, w.stack_bytes));
       }
       for (const Operand& o : s.operands) {
         if (o.kind == Operand::Kind::buffer &&
@@ -221,8 +224,28 @@ class Structure {
     return {};
   }
 
-  Result<void> worker(int index) const {
+  // What a program has on the stack between its calls: the return's, and what it may not keep in registers, which are
+  // parameters since the barrier, positions of FIFOs, and counters and bounds of loops within each other.
+  static int program_stack_bytes(const Worker& w) {
+    constexpr int kSaved = 64, kWord = 4;
+    std::set<int32_t> parameters, fifos;
+    int depth = 0, deepest = 0;
+    auto use = [&](const Number& n) {
+      if (n.kind == Number::Kind::parameter) parameters.insert(n.value);
+    };
+    for (const Step& s : w.steps) {
+      if (s.op == Step::Op::loop) use(s.trips);
+      for (const Number& n : s.numbers) use(n);
+      if (s.op == Step::Op::release) fifos.insert(s.fifo);
+      depth += s.op == Step::Op::loop ? 1 : s.op == Step::Op::end ? -1 : 0;
+      deepest = std::max(deepest, depth);
+    }
+    return kSaved + kWord * static_cast<int>(parameters.size() + fifos.size() + 2 * static_cast<size_t>(deepest));
+  }
+
+  Result<void> worker(int index) {
     const Worker& w = d_.workers[at(index)];
+    program_stack_bytes_ = program_stack_bytes(w);
     if (w.stack_bytes < 1 || w.stack_bytes % 32 != 0) {
       return refuse(fmt::format("worker {}: a stack of {} bytes; use a multiple of 32", w.name, w.stack_bytes));
     }
@@ -302,6 +325,7 @@ class Structure {
   }
 
   const Design& d_;
+  int program_stack_bytes_ = 0;  // of the worker that is looked at
 };
 
 }  // namespace

@@ -115,15 +115,16 @@ class ChainedDesign {
   }
 
   void make_program(int w, int a, int b, int c) {
-    b_.stack(w, 3328);
+    b_.stack(w, 3328 + 128);
     const auto own = [&](const char* name, int bytes) {
       return buffer(b_.buffer(fmt::format("{}_{}", name, w), w, bytes));
     };
-    // Sums; four float rows, which become their int8 when the weights are made.
-    const Operand big = own("big", std::max(kHead * kHead * 4, 16 * l_.width())),
+    // Sums; four float rows, which become their int8 when the weights are made. Behind the sums and these the scales of
+    // rows: of a tile's, or of the four.
+    constexpr int kSums = kHead * kHead * 4, kScales = 4 * kHead;
+    const Operand big = own("big", std::max(kSums + kScales, 16 * l_.width())), scales = part(big, kSums, kScales),
                   weights = own("weights", std::max(8 * l_.width(), 2 * kEpilogueRows));
-    // Rows' scales: of a tile, or of the four that are quantised.
-    const Operand scales = own("scales", 4 * kHead), kept = own("kept", 2 * kGroups * 16);
+    const Operand kept = own("kept", 2 * kGroups * 16);
     // Rows' maxima are not wanted and lie where scales are kept, an epilogue's own where the weights of rows lie. It
     // leaves its sums as zeros.
     const std::vector<Operand> finish = {big, object(b), scales, object(c), kept, weights};
@@ -131,7 +132,11 @@ class ChainedDesign {
     Program p;
     if (does(0)) {
       p.call(kernel("zero_i32_64x64"), {big}).loop(l_.rounds()).acquire(a);
-      p.call(kernel("gather_scales"), {object(a), scales}, {literal(0)}).release(a).acquire(a).loop(l_.tiles).acquire(b);
+      p.call(kernel("gather_scales"), {object(a), scales}, {literal(0)})
+          .release(a)
+          .acquire(a)
+          .loop(l_.tiles)
+          .acquire(b);
       p.call(kernel("matmul_i8_64x64x64"), {object(a), object(b), big}).release(b).acquire(b).acquire(c);
       p.call(kernel("epilogue_bf16_64x64"), finish).release(b).release(c).end().release(a).end();
     }

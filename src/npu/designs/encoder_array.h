@@ -63,13 +63,16 @@ enum Parameter : int {
 
 // Of a core's memory: the first object of what comes along the row lies between stack and `big`; the result, the second
 // such object, `work` and the first of what comes down the column fill the upper half.
-constexpr int kStackBytes = 3360, kBigAt = kStackBytes + kObjectBytes;
+constexpr int kStackBytes = 3840, kBigAt = kStackBytes + kObjectBytes;
 constexpr int kWorkAt = 32768 + kResultBytes + kObjectBytes;
 // Of `big`: a product's sums, then what epilogues keep; attention's query and what is a head's own, then, in a bank
-// where none of these are, scores and weights.
-constexpr int kRowsIn = 64 * 64 * 4, kHeadIn = kObjectBytes, kScoresIn = 16384 - kBigAt;
-static_assert(kHeadIn + kRelayHead <= kScoresIn && kScoresIn + kAttentionWork * 2 <= EncoderPlan::kBigBytes &&
-              kRowsIn + kRelayRows <= EncoderPlan::kBigBytes);
+// where none of these are, scores and weights; at its end the scales of a product's or head's rows, or of rows that are
+// quantised, a result's. Float rows of LayerNorm fill it, whose scales gather at the end of `work`.
+constexpr int kScalesBytes = 16 * 32;
+constexpr int kSumsBytes = 64 * 64 * 4, kHeadIn = kObjectBytes, kScoresIn = 16384 - kBigAt;
+constexpr int kScalesIn = EncoderPlan::kBigBytes - kScalesBytes, kNormScalesIn = EncoderPlan::kWorkBytes - kScalesBytes;
+static_assert(kHeadIn + kRelayHead <= kScoresIn && kScoresIn + kAttentionWork * 2 <= kScalesIn &&
+              kSumsBytes + kRelayRows <= kScalesIn);
 
 class EncoderArray {
  public:

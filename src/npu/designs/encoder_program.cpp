@@ -41,9 +41,10 @@ class EncoderPrograms : EncoderArray {
   int kernel(K k) const { return own_[static_cast<size_t>(k)]; }
 
   struct Core {
-    int a, b, c;                              // FIFOs
-    Operand big, work, query_scales, scales;  // buffers
-    Operand rows, query, head, scores;        // of big
+    int a, b, c;                                          // FIFOs
+    Operand big, work, scales;                            // buffers
+    Operand sums, rows, query, head, scores, row_scales;  // of big
+    Operand norm_scales;                                  // of work
     int column, row;
   };
 
@@ -59,10 +60,12 @@ class EncoderPrograms : EncoderArray {
     core.a = a_[at(row)], core.b = w_[at(column)], core.c = c_[at(w)], core.column = column, core.row = row;
     // Each of a product's sums in two banks, of which the other's steps need neither: there the next objects arrive.
     core.big = placed("big", big_bytes(), kBigAt), core.work = placed("work", EncoderPlan::kWorkBytes, kWorkAt);
-    core.rows = part(core.big, kRowsIn, kRelayRows), core.query = part(core.big, 0, kObjectBytes);
+    core.sums = part(core.big, 0, kSumsBytes), core.rows = part(core.big, kSumsBytes, kRelayRows);
+    core.row_scales = part(core.big, kScalesIn, kScalesBytes),
+    core.norm_scales = part(core.work, kNormScalesIn, kScalesBytes);
+    core.query = part(core.big, 0, kObjectBytes);
     core.head = part(core.big, kHeadIn, kRelayHead), core.scores = part(core.big, kScoresIn, kAttentionWork * 2);
-    core.query_scales = buffer_of("query_scales", 16 * 32);  // of a tile's rows; those of a result of scales
-    core.scales = buffer_of("scales", 2 * kRelayState);      // of four rows; their largest elements
+    core.scales = buffer_of("scales", 2 * kRelayState);  // of four rows; their largest elements
     Program p;
     p.barrier();
     skip(p, core.a, parameter(kAlignAlong));
@@ -79,15 +82,15 @@ class EncoderPrograms : EncoderArray {
   // The tiles of a row of blocks: in pairs, then one that is over or all that are alone; a stacked one serves both rows
   // of a group, after them. Epilogues leave zeros for the next tile.
   void product(Program& p, const Core& k) {
-    p.loop(parameter(kProduct)).call(named_["zero_i32_64x64"], {k.big}).call(named_["zero_i32_64x64"], {k.work});
+    p.loop(parameter(kProduct)).call(named_["zero_i32_64x64"], {k.sums}).call(named_["zero_i32_64x64"], {k.work});
     p.loop(parameter(kGroupsOfRows)).loop(parameter(kRows)).call(kernel(K::product_begin), {k.rows});
-    p.acquire(k.a).call(kernel(K::gather_scales), {object(k.a), k.query_scales}, {counter()});
+    p.acquire(k.a).call(kernel(K::gather_scales), {object(k.a), k.row_scales}, {counter()});
     if (options_.depth == 1) p.release(k.a);
     if (options_.depth > 1) pairs(p, k);
     p.loop(parameter(kSingles)).loop(parameter(kSteps)).acquire(k.a);
-    multiply(p, k, 0, k.big);
+    multiply(p, k, 0, k.sums);
     p.release(k.a).end();
-    end_tile(p, k, k.big, 1);
+    end_tile(p, k, k.sums, 1);
     p.end();
     if (options_.depth > 1) {
       p.loop(any(parameter(kSingles)));
@@ -109,24 +112,24 @@ class EncoderPrograms : EncoderArray {
     p.loop(parameter(kPairs)).acquire(k.a, 2);
     multiply(p, k, 1, k.work);
     p.release(k.a).loop(any(counter()));
-    end_tile(p, k, k.big, 2);
+    end_tile(p, k, k.sums, 2);
     p.end().loop(parameter(kDeep));
-    multiply(p, k, 0, k.big);
+    multiply(p, k, 0, k.sums);
     p.release(k.a).acquire(k.a);
     multiply(p, k, 0, k.work);
-    multiply(p, k, 0, k.big);
+    multiply(p, k, 0, k.sums);
     p.acquire(k.a, 2);
     multiply(p, k, 1, k.work);
     p.release(k.a).end();
-    multiply(p, k, 0, k.big);
+    multiply(p, k, 0, k.sums);
     p.release(k.a).acquire(k.a);
     multiply(p, k, 0, k.work);
     end_tile(p, k, k.work, 1);
-    multiply(p, k, 0, k.big);
+    multiply(p, k, 0, k.sums);
     p.end().release(k.a);
     skip(p, k.a, parameter(kEven));
     p.loop(any(parameter(kPairs)));
-    end_tile(p, k, k.big, 1);
+    end_tile(p, k, k.sums, 1);
     p.end();
   }
   void multiply(Program& p, const Core& k, int slot, Operand sums) {
@@ -140,14 +143,14 @@ class EncoderPrograms : EncoderArray {
     };
     p.loop(parameter(kStacked)).acquire(k.b);
     step(0, k.work);
-    step(0, k.big);
+    step(0, k.sums);
     p.acquire(k.b, 2);
     step(1, k.work);
     p.release(k.b);
-    step(0, k.big);
+    step(0, k.sums);
     p.release(k.b).end().loop(any(parameter(kStacked)));
     for (int row = 0; row < 2; ++row) {
-      leave(p, k, row == 0 ? k.work : k.big, literal(row));
+      leave(p, k, row == 0 ? k.work : k.sums, literal(row));
       p.release(k.b).release(k.c);
     }
     p.end();
@@ -161,8 +164,7 @@ class EncoderPrograms : EncoderArray {
   }
   void leave(Program& p, const Core& k, Operand sums, Number row) {
     p.acquire(k.b).acquire(k.c);
-    p.call(kernel(K::product_end), {sums, object(k.b), k.query_scales, k.rows, object(k.c)},
-           {parameter(kEpilogue), row});
+    p.call(kernel(K::product_end), {sums, object(k.b), k.row_scales, k.rows, object(k.c)}, {parameter(kEpilogue), row});
   }
 
   // Down the column come the scales of all rows' queries, their tiles and the scales of keys; along the row a tile of
@@ -170,7 +172,7 @@ class EncoderPrograms : EncoderArray {
   // keys where the first was.
   void attention(Program& p, const Core& k) {
     auto scales = [&] {
-      p.acquire(k.b).call(kernel(K::copy_scales), {object(k.b), k.query_scales}, {literal(k.row)}).release(k.b);
+      p.acquire(k.b).call(kernel(K::copy_scales), {object(k.b), k.row_scales}, {literal(k.row)}).release(k.b);
     };
     auto query = [&](int row) {
       p.acquire(k.b);
@@ -192,7 +194,7 @@ class EncoderPrograms : EncoderArray {
     query(0);
     p.loop(parameter(kHeads));
     for (int row = 1; row < rows_ - 1; ++row) query(row);
-    p.call(kernel(K::attention_begin), {k.query_scales, k.scores, k.head});
+    p.call(kernel(K::attention_begin), {k.row_scales, k.scores, k.head});
     if (rows_ > 1) query(rows_ - 1);
     const int leading = plan_.keys_together() - 1;
     p.loop(plan_.key_blocks / plan_.keys_together()).acquire(k.b).loop(leading);
@@ -216,7 +218,7 @@ class EncoderPrograms : EncoderArray {
     p.loop(parameter(kNorms)).loop(norm_objects()).acquire(k.b);
     p.call(kernel(K::copy_parameters), {object(k.b), k.work}, {counter(), width}).release(k.b).end();
     auto four_rows = [&](Number index, Number group, Number batch) {
-      p.call(kernel(K::layer_norm_pieces), {k.big, k.work, k.work, k.query_scales},
+      p.call(kernel(K::layer_norm_pieces), {k.big, k.work, k.work, k.norm_scales},
              {literal(first), index, group, literal(each), batch, literal(together), width});
       p.loop(parameter(kLast)).loop(plan_.output_results()).acquire(k.c);
       p.call(kernel(K::send_normal), {k.big, k.work, object(k.c)}, {counter(), width}).release(k.c).end().end();
@@ -235,7 +237,7 @@ class EncoderPrograms : EncoderArray {
     p.end();
     send_kept(p, k, k.work, work_at());
     p.end().loop(parameter(kBefore));
-    scales(p, k);
+    send_scales(p, k, k.norm_scales);
     p.end().end().end();
   }
   static int pieces(int bytes) { return bytes / (2 * kPieceFloats); }
@@ -272,8 +274,8 @@ class EncoderPrograms : EncoderArray {
   }
 
   // The scales of a round leave after its rows.
-  void scales(Program& p, const Core& k) {
-    p.acquire(k.c).call(kernel(K::send_scales), {k.query_scales, object(k.c)}).release(k.c);
+  void send_scales(Program& p, const Core& k, Operand scales) {
+    p.acquire(k.c).call(kernel(K::send_scales), {scales, object(k.c)}).release(k.c);
   }
 
   // A group that fits stays between its largest elements and its quantisation: its first tiles come along the row, the
@@ -298,7 +300,7 @@ class EncoderPrograms : EncoderArray {
     p.end().loop(parameter(kPassing));
     p.call(kernel(K::recall_maxima), {k.big, k.scales}, {counter(2), literal(k.column), literal(columns_)});
     p.call(kernel(K::find_steps), {k.scales, k.work}).end();
-    p.call(kernel(K::keep_scales), {k.scales, k.query_scales}, {counter(), counter(1), parameter(kSlots)});
+    p.call(kernel(K::keep_scales), {k.scales, k.row_scales}, {counter(), counter(1), parameter(kSlots)});
     // Several groups gather behind the kept ones, which are a result's size at most, until they fill a result.
     constexpr int kGathered = kResultBytes / kPieceFloats;
     p.loop(parameter(kGather))
@@ -313,7 +315,7 @@ class EncoderPrograms : EncoderArray {
     half(p, k, literal(0));
     p.release(k.c).end().end().loop(parameter(kGather)).acquire(k.c);
     p.call(kernel(K::send_kept), {k.big, object(k.c)}, {literal(kResultBytes)}).release(k.c).end().end();
-    scales(p, k);
+    send_scales(p, k, k.row_scales);
     p.end().end();
   }
   // Sixteen tiles, as many along as down.

@@ -135,7 +135,7 @@ class GemmDesign {
       for (int r = 0; r < rows_; ++r) {
         const int w = worker(c, r), a = a_[static_cast<size_t>(r)], b = tiles_b_[static_cast<size_t>(c)];
         const int out = c_[static_cast<size_t>(w)];
-        b_.stack(w, 2048);
+        b_.stack(w, 2048 + 128);
         Program p;
         Operand sums = object(out);
         if (g_.stock) {
