@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -60,7 +61,7 @@ void RunStats::add(const RunFacts& facts, double started_ms) {
   sum.windows += facts.windows;
   sum.tokens += facts.tokens;
   sum.fallbacks += facts.fallbacks;
-  sum.batch_size = facts.batch_size;
+  sum.batch_size = std::max(sum.batch_size, facts.batch_size);
   sum.layout = facts.layout;
   sum.skip_padding = facts.skip_padding;
   sum.times.decode_audio_ms += facts.times.decode_audio_ms;

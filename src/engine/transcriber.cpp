@@ -67,7 +67,6 @@ Result<Transcript> Transcriber::run(Recording& recording, const TranscribeOption
                                      options, facts_.times));
   facts_.layout = run.plan.layout;
   facts_.skip_padding = options.skip_padding;
-  facts_.batch_size = run.plan.batch_size;
   facts_.audio_s = run.plan.audio_s;
 
   const bool samples = std::ranges::any_of(options.decoding.temperatures, [](double t) { return t > 0; });
@@ -167,6 +166,7 @@ Result<void> Transcriber::decode_lanes(Run& run) {
     waiting.push_back(&lane);
   }
 
+  facts_.batch_size = std::max(facts_.batch_size, static_cast<int>(requests.size()));
   const Stopwatch decoding;
   const std::vector<DecodedWindow> decoded = decode_windows(*decoder_, model_->tokenizer(), *context_.kernels->rowwise,
                                                             *context_.pool, requests, run.decoding);

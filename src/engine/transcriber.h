@@ -18,8 +18,8 @@ namespace shorthand {
 struct RunFacts {
   double audio_s = 0;
   int windows = 0, tokens = 0;
-  int fallbacks = 0;  // windows that were decoded more than once
-  int batch_size = 1;
+  int fallbacks = 0;   // windows that were decoded more than once
+  int batch_size = 0;  // windows that were decoded together, at the most
   Layout layout = Layout::sequential;
   bool skip_padding = false;
   double first_text_ms = 0;  // from the start of run() to the first segment

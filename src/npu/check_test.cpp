@@ -2,8 +2,10 @@
 // What the array cannot do, one refusal at a time: a sound design with one thing changed, and the words of the advice.
 #include "npu/check.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "npu/kernels/aie_kernels.h"
 #include "npu/test_designs.h"
 
 namespace shorthand::npu {
@@ -179,6 +181,29 @@ TEST_F(CheckTest, StackOfAKernel) {
   EXPECT_EQ(refusal(d), "");
   ++d.kernels[0].stack_bytes;
   EXPECT_THAT(refusal(d), HasSubstr("the program 72, it has 2048; raise stack_bytes"));
+}
+
+TEST_F(CheckTest, BuffersAndNumbersOfACall) {
+  Step& call = d.workers[0].steps[2];
+  call.operands.push_back(call.operands[0]);
+  EXPECT_THAT(refusal(d), HasSubstr("worker copier, step 2: copy is given 3 buffers and 1 numbers; it takes 2 and 1"));
+  call.operands.resize(1);
+  EXPECT_THAT(refusal(d), HasSubstr("copy is given 1 buffers and 1 numbers; it takes 2 and 1"));
+  call.operands.push_back(call.operands[0]);
+  call.numbers.push_back(literal(4));
+  EXPECT_THAT(refusal(d), HasSubstr("copy is given 2 buffers and 2 numbers; it takes 2 and 1"));
+  call.numbers.clear();
+  EXPECT_THAT(refusal(d), HasSubstr("copy is given 2 buffers and 0 numbers; it takes 2 and 1"));
+  call.numbers.push_back(literal(4));
+  EXPECT_EQ(refusal(d), "");
+}
+
+// As its C function is declared.
+TEST_F(CheckTest, BuffersAndNumbersOfACompiledKernel) {
+  for (const auto& [name, takes] : {std::pair{"quantise_rows_f32", "3 and 4"}, {"zero_i32_16x16", "1 and 0"}}) {
+    d.kernels[0] = *find_aie_kernel(name);
+    EXPECT_THAT(refusal(d), HasSubstr(fmt::format("{} is given 2 buffers and 1 numbers; it takes {}", name, takes)));
+  }
 }
 
 TEST_F(CheckTest, HostBuffers) {

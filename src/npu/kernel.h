@@ -16,10 +16,17 @@ struct KernelCall {
   std::span<const int32_t> numbers;     // its int32 parameters, which come last
 };
 
+struct KernelFunction {
+  void (*function)(const KernelCall& call);
+  int buffers, numbers;  // of a call: check refuses a design that gives it others
+
+  void operator()(const KernelCall& call) const { function(call); }
+};
+
 struct KernelType {
   std::string_view name;    // the extern "C" symbol
   std::string_view object;  // the object file that the AIE compiler makes of its source: "gemm_i8.o"
-  void (*run)(const KernelCall& call);
+  KernelFunction run;
   // Cycles of one call, derived in the kernel's cost function from its slots and latencies; never measured here.
   int64_t (*cycles)(Generation generation, std::span<const int32_t> numbers);
   int stack_bytes;

@@ -160,17 +160,53 @@ class Structure {
     return {};
   }
 
+  bool ends(int worker, int fifo) const {
+    if (!within(d_.fifos, fifo)) return false;
+    const Endpoint me{Endpoint::Site::worker, worker};
+    const Fifo& f = d_.fifos[at(fifo)];
+    return f.producer == me || std::find(f.consumers.begin(), f.consumers.end(), me) != f.consumers.end();
+  }
+
+  Result<void> call(int index, size_t i) const {
+    const Worker& w = d_.workers[at(index)];
+    const Step& s = w.steps[i];
+    if (!within(d_.kernels, s.kernel))
+      return refuse(fmt::format("worker {}, step {}: no kernel {}", w.name, i, s.kernel));
+    const KernelType& k = d_.kernels[at(s.kernel)];
+    if (k.stack_bytes + program_stack_bytes_ > w.stack_bytes) {
+      return refuse(
+          fmt::format("worker {}: {} needs {} bytes of stack and the program {}, it has {}; raise stack_bytes", w.name,
+                      k.name, k.stack_bytes, program_stack_bytes_, w.stack_bytes));
+    }
+    if (s.operands.size() != at(k.run.buffers) || s.numbers.size() != at(k.run.numbers)) {
+      return refuse(fmt::format("worker {}, step {}: {} is given {} buffers and {} numbers; it takes {} and {}", w.name,
+                                i, k.name, s.operands.size(), s.numbers.size(), k.run.buffers, k.run.numbers));
+    }
+    for (const Operand& o : s.operands) {
+      if (o.kind == Operand::Kind::buffer &&
+          (!within(d_.buffers, o.index) || d_.buffers[at(o.index)].worker != index)) {
+        return refuse(fmt::format("worker {}, step {}: {} is given a buffer that is not its own", w.name, i, k.name));
+      }
+      const int64_t all = o.kind == Operand::Kind::buffer ? d_.buffers[at(o.index)].bytes : 0;
+      if (o.offset < 0 || o.bytes < 0 || o.offset % 32 != 0 || int64_t{o.offset} + o.bytes > all) {
+        return refuse(
+            fmt::format("worker {}, step {}: {} is given bytes {} to {} of a buffer of {}; a part begins on a multiple "
+                        "of 32 within a buffer",
+                        w.name, i, k.name, o.offset, int64_t{o.offset} + o.bytes, all));
+      }
+      if (o.kind == Operand::Kind::object &&
+          (!ends(index, o.index) || o.slot < 0 || o.slot >= d_.fifos[at(o.index)].depth)) {
+        return refuse(fmt::format("worker {}, step {}: {} is given an object that it cannot hold", w.name, i, k.name));
+      }
+    }
+    return {};
+  }
+
   Result<void> step(int index, size_t i, int loops) const {
     const Worker& w = d_.workers[at(index)];
     const Step& s = w.steps[i];
-    const Endpoint me{Endpoint::Site::worker, index};
-    auto mine = [&](int f) {
-      if (!within(d_.fifos, f)) return false;
-      const Fifo& fifo = d_.fifos[at(f)];
-      return fifo.producer == me || std::find(fifo.consumers.begin(), fifo.consumers.end(), me) != fifo.consumers.end();
-    };
     if (s.op == Step::Op::acquire || s.op == Step::Op::release) {
-      if (!mine(s.fifo))
+      if (!ends(index, s.fifo))
         return refuse(
             fmt::format("worker {}, step {}: not an end of that FIFO; call to_worker or from_worker", w.name, i));
       const Fifo& f = d_.fifos[at(s.fifo)];
@@ -180,35 +216,7 @@ class Structure {
                         w.name, i, s.count, f.name, f.depth));
       }
     }
-    if (s.op == Step::Op::call) {
-      if (!within(d_.kernels, s.kernel))
-        return refuse(fmt::format("worker {}, step {}: no kernel {}", w.name, i, s.kernel));
-      const KernelType& k = d_.kernels[at(s.kernel)];
-      if (k.stack_bytes + program_stack_bytes_ > w.stack_bytes) {
-        return refuse(
-            fmt::format("worker {}: {} needs {} bytes of stack and the program {}, it has {}; raise "
-                        "stack_bytes",
-                        w.name, k.name, k.stack_bytes, program_stack_bytes_, w.stack_bytes));
-      }
-      for (const Operand& o : s.operands) {
-        if (o.kind == Operand::Kind::buffer &&
-            (!within(d_.buffers, o.index) || d_.buffers[at(o.index)].worker != index)) {
-          return refuse(fmt::format("worker {}, step {}: {} is given a buffer that is not its own", w.name, i, k.name));
-        }
-        const int64_t all = o.kind == Operand::Kind::buffer ? d_.buffers[at(o.index)].bytes : 0;
-        if (o.offset < 0 || o.bytes < 0 || o.offset % 32 != 0 || int64_t{o.offset} + o.bytes > all) {
-          return refuse(
-              fmt::format("worker {}, step {}: {} is given bytes {} to {} of a buffer of {}; a part begins on "
-                          "a multiple of 32 within a buffer",
-                          w.name, i, k.name, o.offset, int64_t{o.offset} + o.bytes, all));
-        }
-        if (o.kind == Operand::Kind::object &&
-            (!mine(o.index) || o.slot < 0 || o.slot >= d_.fifos[at(o.index)].depth)) {
-          return refuse(
-              fmt::format("worker {}, step {}: {} is given an object that it cannot hold", w.name, i, k.name));
-        }
-      }
-    }
+    if (s.op == Step::Op::call) SHORTHAND_TRY(call(index, i));
     auto number = [&](const Number& n) -> Result<void> {
       if (n.kind == Number::Kind::parameter && !within(w.parameters, n.value)) {
         return refuse(

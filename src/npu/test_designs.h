@@ -14,13 +14,14 @@ namespace shorthand::npu {
 
 // in, out, bytes: copies. 100 cycles.
 inline KernelType copy_kernel(int stack_bytes = 256) {
-  return {"copy",
-          "test.o",
-          [](const KernelCall& c) { std::memcpy(c.buffers[1], c.buffers[0], static_cast<size_t>(c.numbers[0])); },
-          [](Generation, std::span<const int32_t>) -> int64_t { return 100; },
-          stack_bytes,
-          0,
-          0};
+  return {
+      "copy",
+      "test.o",
+      {[](const KernelCall& c) { std::memcpy(c.buffers[1], c.buffers[0], static_cast<size_t>(c.numbers[0])); }, 2, 1},
+      [](Generation, std::span<const int32_t>) -> int64_t { return 100; },
+      stack_bytes,
+      0,
+      0};
 }
 
 inline std::vector<std::byte> random_bytes(size_t n, uint32_t seed) {

@@ -142,6 +142,27 @@ TEST(TranscribeTest, StatsAreFactsOfTheRun) {
   EXPECT_GT(s["peak_rss_bytes"].get<int64_t>(), 10'000'000);
 }
 
+// What was decoded together, not what was allowed: each piece between pauses is a window.
+TEST(TranscribeTest, StatsSayTheBatchThatRan) {
+  const TemporaryFolder folder;
+  const auto stats = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"transcribe", "-q", "-o", folder.path().string(), "--stats", "-"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Ran ran = run_shorthand(arguments);
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    return Json::parse(ran.err);
+  };
+  const std::string longer = speech("long-1.flac").string(), shorter = speech("short-03.flac").string();
+  const Json all = stats({"-b", "256", longer});
+  EXPECT_GT(all["windows"], 3);
+  EXPECT_EQ(all["batch_size"], all["windows"]);
+  EXPECT_EQ(stats({"-b", "3", longer})["batch_size"], 3);
+  EXPECT_EQ(stats({"--sequential", longer})["batch_size"], 1);
+  const Json both = stats({"-b", "256", longer, shorter});
+  EXPECT_GT(both["windows"], all["windows"]);
+  EXPECT_EQ(both["batch_size"], all["windows"]);  // the inputs do not share one
+}
+
 // Every rung that this machine has is really the one that ran.
 TEST(TranscribeTest, TheForcedInstructionSetRuns) {
   const TemporaryFolder folder;

@@ -62,8 +62,8 @@ inline int64_t narrow_cycles(Generation, std::span<const int32_t> n) { return in
 
 // Of the stock call's 2,442 cycles 1,024 load A or B, and in 8 x 16 both are loaded in one bundle.
 inline GemmKernels stock_kernels() {
-  return {{"zero_i32", "mm.o", zero_tile, zero_cycles, 256, 50, 0},
-          {"matmul_i8_i32", "mm.o", multiply_tile<4, 8, 8>, stock_cycles, 1024, 42, 5},
+  return {{"zero_i32", "mm.o", {zero_tile, 1, 2}, zero_cycles, 256, 50, 0},
+          {"matmul_i8_i32", "mm.o", {multiply_tile<4, 8, 8>, 3, 3}, stock_cycles, 1024, 42, 5},
           {},
           4,
           8,
@@ -73,9 +73,9 @@ inline GemmKernels stock_kernels() {
 }
 
 inline GemmKernels blocked_kernels() {
-  return {{"zero_i32", "gemm.o", zero_tile, zero_cycles, 256, 50, 0},
-          {"multiply_i8", "gemm.o", multiply_tile<4, 8, 8>, blocked_cycles, 1024, 50, 12},
-          {"narrow_i8", "gemm.o", narrow_tile, narrow_cycles, 256, 50, 0},
+  return {{"zero_i32", "gemm.o", {zero_tile, 1, 2}, zero_cycles, 256, 50, 0},
+          {"multiply_i8", "gemm.o", {multiply_tile<4, 8, 8>, 3, 3}, blocked_cycles, 1024, 50, 12},
+          {"narrow_i8", "gemm.o", {narrow_tile, 2, 2}, narrow_cycles, 256, 50, 0},
           4,
           8,
           8,

@@ -15,13 +15,15 @@ struct Bind;
 
 template <class... P, void (*function)(P...)>
 struct Bind<function> {
-  static void run(const KernelCall& call) {
-    assert(call.buffers.size() + call.numbers.size() == sizeof...(P));
+ private:
+  static constexpr size_t kBuffers = (size_t{std::is_pointer_v<P>} + ... + 0), kNumbers = sizeof...(P) - kBuffers;
+
+  static void apply(const KernelCall& call) {
+    assert(call.buffers.size() == kBuffers && call.numbers.size() == kNumbers);
     size_t buffer = 0, number = 0;
     std::apply(function, std::tuple<P...>{argument<P>(call, buffer, number)...});  // braces: left to right
   }
 
- private:
   template <class T>
   static T argument(const KernelCall& call, size_t& buffer, size_t& number) {
     if constexpr (std::is_pointer_v<T>) {
@@ -31,6 +33,9 @@ struct Bind<function> {
       return call.numbers[number++];
     }
   }
+
+ public:
+  static constexpr KernelFunction run{apply, static_cast<int>(kBuffers), static_cast<int>(kNumbers)};
 };
 
 }  // namespace shorthand::npu

@@ -65,9 +65,9 @@ std::vector<Event> simulated_calls(Design design, const Device& device, int work
   const size_t kernels = design.kernels.size();
   EXPECT_LE(kernels, kNotes.size());
   for (size_t k = 0; k < kernels; ++k) {
-    design.kernels[k].run = [](const KernelCall&) {};
+    design.kernels[k].run.function = [](const KernelCall&) {};
     design.kernels.push_back(design.kernels[k]);
-    design.kernels.back().run = kNotes[k];
+    design.kernels.back().run.function = kNotes[k];
   }
   for (Step& s : design.workers[at(worker)].steps) s.kernel += s.op == Step::Op::call ? static_cast<int>(kernels) : 0;
   std::vector<std::vector<std::byte>> host;

@@ -161,7 +161,8 @@ TEST(Sim, NeighboursShareMemory) {
 TEST(Sim, ParametersAndBarriers) {
   Builder b("parameters");
   KernelType add = copy_kernel();
-  add.run = [](const KernelCall& c) {
+  add.run.numbers = 2;
+  add.run.function = [](const KernelCall& c) {
     for (int i = 0; i < 16; ++i) {
       uint32_t v, s;  // modulo 2^32
       std::memcpy(&v, c.buffers[0] + 4 * i, 4);
@@ -204,7 +205,7 @@ TEST(Sim, AnyIsOneWhereANumberIsNotZero) {
   Builder b("any");
   KernelType add = copy_kernel();
   add.name = "add";
-  add.run = [](const KernelCall& c) {
+  add.run.function = [](const KernelCall& c) {
     int32_t v;
     std::memcpy(&v, c.buffers[1], 4);
     v += c.numbers[0];
@@ -233,7 +234,7 @@ TEST(Sim, AnyIsOneWhereANumberIsNotZero) {
 TEST(Sim, ParametersAreTakenAtTheBarrier) {
   Builder b("parameters");
   KernelType add = copy_kernel();
-  add.run = [](const KernelCall& c) {
+  add.run.function = [](const KernelCall& c) {
     int32_t v;
     std::memcpy(&v, c.buffers[0], 4);
     v += c.numbers[0];
@@ -332,7 +333,7 @@ TEST(Sim, ADeadlockIsToldAsWhoWaitsForWhom) {
 
 TEST(Sim, CanariesCatchAKernelThatWritesOutside) {
   Copy c;
-  c.kernel.run = [](const KernelCall& call) { call.buffers[1][call.numbers[0]] = std::byte{1}; };
+  c.kernel.run.function = [](const KernelCall& call) { call.buffers[1][call.numbers[0]] = std::byte{1}; };
   const Design d = *c.build();
   std::vector<std::vector<std::byte>> host{random_bytes(8192, 1), std::vector<std::byte>(8192)};
   std::vector<std::span<std::byte>> spans(host.begin(), host.end());
