@@ -37,7 +37,7 @@ SHORTHAND_KERNEL_INLINE int32_t* state_in(int16_t* big) {
 SHORTHAND_KERNEL_INLINE int8_t* query_in(int16_t* big) {
   return reinterpret_cast<int8_t*>(big) + kRelayBig - kRelayObject;
 }
-static_assert(kAttentionWork * 2 + (kAttentionRowSums + kAttentionState + 64) * 4 <= kRelayBig - kRelayObject);
+static_assert(kAttentionWork * 2 + (kAttentionRowSums + kAttentionState) * 4 <= kRelayBig - kRelayObject);
 
 template <class T>
 SHORTHAND_KERNEL_INLINE void copy(const T* from, T* to, int32_t count) {
@@ -182,10 +182,7 @@ void attention_weights(int16_t* big, int32_t index, int32_t first, int32_t toget
                           at_most(positions - 64 * (first * together + index), 64));
 }
 
-// The rows' maxima, which nobody asks for, lie behind the state.
-void attention_end(float* sums, int16_t* big, bfloat16* out) {
-  attention_end_64x64(sums, row_sums_in(big), big, out, reinterpret_cast<float*>(state_in(big) + kAttentionState));
-}
+void attention_end(float* sums, int16_t* big, bfloat16* out) { attention_end_64x64(sums, row_sums_in(big), out); }
 
 void product_begin(int32_t* big) { zero_row_max_64(row_max_behind(big)); }
 

@@ -63,7 +63,7 @@ enum Parameter : int {
 
 // Of a core's memory: the first object of what comes along the row lies between stack and `big`; the result, the second
 // such object, `work` and the first of what comes down the column fill the upper half.
-constexpr int kStackBytes = 3360, kBigAt = kStackBytes + kObjectBytes;
+constexpr int kStackBytes = 3328, kBigAt = kStackBytes + kObjectBytes;
 constexpr int kWorkAt = 32768 + kResultBytes + kObjectBytes;
 
 class EncoderArray {
