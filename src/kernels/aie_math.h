@@ -19,11 +19,14 @@ inline void set_modes() {
   aie::set_saturation(aie::saturation_mode::saturate);
 }
 
-// Loops whose trip count is a small constant: a straight body that the compiler pipelines across the loop around it.
+// Loops whose trip count is a small constant: a straight body that the compiler pipelines across the loop around it; or
+// a loop all the same, where a core has no room for its program as often as that.
 #if defined(__clang__)
 #define SHORTHAND_UNROLL _Pragma("clang loop unroll(full)")
+#define SHORTHAND_ROLLED _Pragma("clang loop unroll(disable)")
 #else
 #define SHORTHAND_UNROLL _Pragma("GCC unroll 16")
+#define SHORTHAND_ROLLED _Pragma("GCC unroll 1")
 #endif
 #define SHORTHAND_KERNEL_INLINE inline __attribute__((always_inline))
 
@@ -168,27 +171,6 @@ SHORTHAND_KERNEL_INLINE Ints upper_bits(const Shorts& x) {
 }
 SHORTHAND_KERNEL_INLINE Ints beside_16_bits() { return aie::broadcast<int32_t, 16>((9 << 23) + 0x400000); }
 
-// Of 32 rows in order: from eight vectors of four rows.
-SHORTHAND_KERNEL_INLINE Shorts row_maxima(const int16_t (*m)[32]) {
-  Shorts four[4];
-  SHORTHAND_UNROLL
-  for (int i = 0; i < 4; ++i) four[i] = merged<4>(aie::load_v<32>(m[2 * i]), aie::load_v<32>(m[2 * i + 1]));
-  return merged<1>(merged<2>(four[0], four[1]), merged<2>(four[2], four[3]));
-}
-// row_max [64] becomes the larger of itself and each row's largest in m [16], bfloat16 without signs as their bits.
-SHORTHAND_KERNEL_INLINE void keep_row_maxima(const int16_t (*m)[32], float* row_max) {
-  SHORTHAND_UNROLL
-  for (unsigned h = 0; h < 2; ++h) {
-    const auto most = row_maxima(m + 8 * h).template cast_to<bfloat16>();
-    SHORTHAND_UNROLL
-    for (unsigned g = 0; g < 2; ++g) {
-      float* to = row_max + 32 * h + 16 * g;
-      const Ints bits = to_f32(most.template extract<16>(g)).template cast_to<int32_t>();
-      aie::store_v(to, aie::max(bits, aie::load_v<16>(to).template cast_to<int32_t>()).template cast_to<float>());
-    }
-  }
-}
-
 // A value for each of 32 rows, eight times: the lanes of eight blocks under each other.
 SHORTHAND_KERNEL_INLINE void spread_rows(const Shorts& rows, int16_t (*blocks)[32]) {
   const auto twice = [](const Shorts& x, unsigned run) { return aie::interleave_zip(x, x, run); };
@@ -213,34 +195,34 @@ SHORTHAND_KERNEL_INLINE aie::vector<int8_t, 32> in_steps(const Halves& v0, const
   return narrowed<int8_t>(int_of<0>(q0), int_of<0>(q1));
 }
 
-// 1 / x for positive, normal x, from `near`: each time squares the error, down to 2^-14.
-template <int times>
-SHORTHAND_KERNEL_INLINE Floats reciprocal_near(const Floats& x, const Floats& near) {
-  const Parts xs = split(x);
-  Floats y = near;
-  for (int i = 0; i < times; ++i) {
-    const Parts ys = split(y);
-    y = product(ys, split(aie::sub(splat(2.0f), product(xs, ys))));
-  }
-  return y;
+// 1 / x for positive, normal x, from y near it: squares the error, down to 2^-14.
+SHORTHAND_KERNEL_INLINE Floats reciprocal_step(const Parts& x, const Floats& y) {
+  const Parts ys = split(y);
+  return product(ys, split(aie::sub(splat(2.0f), product(x, ys))));
 }
-// Likewise from its exponent, with 12 % error: three times leave 2^-14, twice 2.1e-4.
+// From its exponent, with 12 % error: three steps leave 2^-14, two 2.1e-4.
+SHORTHAND_KERNEL_INLINE Floats reciprocal_guess(const Floats& x) {
+  return aie::sub(aie::broadcast<int32_t, 16>(0x7ef311c7), x.cast_to<int32_t>()).cast_to<float>();
+}
 template <int times>
 SHORTHAND_KERNEL_INLINE Floats reciprocal(const Floats& x) {
-  return reciprocal_near<times>(
-      x, aie::sub(aie::broadcast<int32_t, 16>(0x7ef311c7), x.cast_to<int32_t>()).cast_to<float>());
+  const Parts xs = split(x);
+  Floats y = reciprocal_guess(x);
+  SHORTHAND_UNROLL
+  for (int i = 0; i < times; ++i) y = reciprocal_step(xs, y);
+  return y;
 }
 // The same to 2^-14: the first two times need bfloat16 alone, whose products leave 0.3 %, and the third all of it.
 SHORTHAND_KERNEL_INLINE Floats reciprocal(const Floats& x) {
   const Halves rough = to_bf16(x);
-  Floats y = aie::sub(aie::broadcast<int32_t, 16>(0x7ef311c7), x.cast_to<int32_t>()).cast_to<float>();
+  Floats y = reciprocal_guess(x);
   SHORTHAND_UNROLL
   for (int i = 0; i < 2; ++i) {
     const Halves near = to_bf16(y);
     const Halves off = aie::msc(FloatSum(splat(1.0f)), rough, near).to_vector<bfloat16>();
     y = aie::mac(FloatSum(to_f32(near)), off, near).to_vector<float>();
   }
-  return reciprocal_near<1>(x, y);
+  return reciprocal_step(split(x), y);
 }
 
 // 1 / sqrt(x) for positive, normal x, likewise: from 3.4 % to 0.4 % in bfloat16, then to 2^-14.

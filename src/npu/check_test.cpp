@@ -200,10 +200,25 @@ TEST_F(CheckTest, BuffersAndNumbersOfACall) {
 
 // As its C function is declared.
 TEST_F(CheckTest, BuffersAndNumbersOfACompiledKernel) {
+  d.workers[0].stack_bytes = 4096;
   for (const auto& [name, takes] : {std::pair{"quantise_rows_f32", "3 and 4"}, {"zero_i32_16x16", "1 and 0"}}) {
     d.kernels[0] = *find_aie_kernel(name);
     EXPECT_THAT(refusal(d), HasSubstr(fmt::format("{} is given 2 buffers and 1 numbers; it takes {}", name, takes)));
   }
+}
+
+TEST_F(CheckTest, PartsOfBuffers) {
+  d.buffers.push_back({.name = "own", .worker = 0, .bytes = 256, .initial = {}});
+  const auto call = std::find_if(d.workers[0].steps.begin(), d.workers[0].steps.end(),
+                                 [](const Step& s) { return s.op == Step::Op::call; });
+  call->operands[1] = part(buffer(static_cast<int>(d.buffers.size()) - 1), 64, 192);
+  EXPECT_EQ(refusal(d), "");
+  call->operands[1].bytes = 193;
+  EXPECT_THAT(refusal(d), HasSubstr("is given bytes 64 to 257 of a buffer of 256"));
+  call->operands[1].bytes = 64, call->operands[1].offset = 48;
+  EXPECT_THAT(refusal(d), HasSubstr("a part begins on a multiple of 32"));
+  call->operands[1] = part(object(0), 32);
+  EXPECT_THAT(refusal(d), HasSubstr("is given bytes 32 to 32 of a buffer of 0"));
 }
 
 TEST_F(CheckTest, HostBuffers) {

@@ -290,14 +290,18 @@ void attention_values_64x32(int16_t* work, const bfloat16* v, float* sums, int32
   }
 }
 
-void attention_end_64x64(float* sums, float* weights, int16_t* work, bfloat16* out, float* row_max) {
+void attention_end_64x64(float* sums, float* weights, bfloat16* out) {
   set_modes();
-  for (int i = 0; i < 16; ++i) aie::store_v(weights + i * 16, reciprocal<2>(aie::load_v<16>(weights + i * 16)));
-  auto* maxima = reinterpret_cast<int16_t(*)[32]>(work);
+  // The reciprocal of each sum in the place of it, split once for eight blocks.
+  const auto parts_at = [weights](unsigned i) { return reinterpret_cast<bfloat16*>(weights + i * 16); };
+  for (unsigned i = 0; i < 16; ++i) {
+    const Parts inverse = split(reciprocal<2>(aie::load_v<16>(weights + i * 16)));
+    aie::store_v(parts_at(i), inverse.high);
+    aie::store_v(parts_at(i) + 16, inverse.low);
+  }
   for (unsigned pair = 0; pair < 64; ++pair) {
     const unsigned i = pair >> 2, first = 2 * (pair & 3);
-    const Parts inverse = split(aie::load_v<16>(weights + i * 16));
-    Shorts most = first == 0 ? splat16(0) : aie::load_v<32>(maxima[i]);
+    const Parts inverse = {aie::load_v<16>(parts_at(i)), aie::load_v<16>(parts_at(i) + 16)};
     SHORTHAND_UNROLL
     for (unsigned g = 0; g < 2; ++g) {
       const unsigned at = i * 256 + (first + g) * 32;
@@ -309,13 +313,9 @@ void attention_end_64x64(float* sums, float* weights, int16_t* work, bfloat16* o
       };
       const Halves left = mean(sums + at), right = mean(sums + at + 16);
       const auto halves = aie::interleave_zip(left, right, 4);
-      const auto rows = aie::concat(halves.first, halves.second);
-      aie::store_v(out + at, rows);
-      most = aie::max(most, aie::bit_and(rows.template cast_to<int16_t>(), splat16(0x7fff)));
+      aie::store_v(out + at, aie::concat(halves.first, halves.second));
     }
-    aie::store_v(maxima[i], most);
   }
-  keep_row_maxima(maxima, row_max);
 }
 
 }  // extern "C"

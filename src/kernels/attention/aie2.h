@@ -16,8 +16,7 @@
 // attention_scores_64x64  work = the scores of k. q is the same in all steps of a head.
 // attention_weights_64x64 scores become weights, which row_sums take in.
 // attention_values_64x32  sums += weights * values of the first 32 keys (half 0) or of the other 32 (half 1).
-// attention_end_64x64     out = the weighted mean of the values; row_max [64] becomes the larger of itself and each
-//                         row's largest |out|. sums are zeros again, row_sums have no meaning.
+// attention_end_64x64     out = the weighted mean of the values. sums are zeros again, row_sums have no meaning.
 //
 // Cost. A step's products are 1,024 of int8 and 2,048 of bfloat16, and a score takes seven vector instructions of 32
 // lanes beside them (key's scale, maximum, row's scale, three for the power, sum): 128 times 7. One vector
@@ -46,6 +45,6 @@ void attention_begin_64x64(const float* q_scales, float* row_sums, int32_t* stat
 void attention_scores_64x64(const int8_t* q, const int8_t* k, const int16_t* k_factors, int16_t* work, int32_t valid);
 void attention_weights_64x64(float* row_sums, int32_t* state, int16_t* work, int32_t valid);
 void attention_values_64x32(int16_t* work, const bfloat16* v, float* sums, int32_t half);
-void attention_end_64x64(float* sums, float* row_sums, int16_t* work, bfloat16* out, float* row_max);
+void attention_end_64x64(float* sums, float* row_sums, bfloat16* out);
 
 }  // extern "C"

@@ -194,8 +194,46 @@ __attribute__((noinline)) static Shifts epilogue_prepare(const int32_t* sums, co
 }
 }
 
-// Every block of the tile through `finish(v, element offset, e)`, which returns what the rows' maxima take in. The sums
-// are zeros afterwards, as the next tile wants them: stores are free here.
+// Of 32 rows in order: from eight vectors of four rows.
+SHORTHAND_KERNEL_INLINE Shorts row_maxima_in_order(const int16_t (*m)[kBlock]) {
+  Shorts four[4];
+  SHORTHAND_UNROLL
+  for (int i = 0; i < 4; ++i) four[i] = merged<4>(aie::load_v<32>(m[2 * i]), aie::load_v<32>(m[2 * i + 1]));
+  return merged<1>(merged<2>(four[0], four[1]), merged<2>(four[2], four[3]));
+}
+
+// row_max [64] becomes the larger of itself and each row's largest in `rows`, 15 bits above 16 zeros: magnitudes of
+// bfloat16 as floats. One function for all epilogues, likewise.
+extern "C" {
+__attribute__((noinline)) static void epilogue_keep_maxima(const Rows& rows, int32_t* row_max) {
+  SHORTHAND_UNROLL
+  for (unsigned h = 0; h < 2; ++h) {
+    const Shorts most = row_maxima_in_order(rows.spread + 8 * h);
+    const auto upper = aie::interleave_zip(aie::zeros<int16_t, 32>(), most, 1);
+    int32_t* to = row_max + 32 * h;
+    aie::store_v(to, aie::max(upper.first.template cast_to<int32_t>(), aie::load_v<16>(to)));
+    aie::store_v(to + 16, aie::max(upper.second.template cast_to<int32_t>(), aie::load_v<16>(to + 16)));
+  }
+}
+}
+
+// What stands beside a magic number to floats.
+struct Beside {
+  FloatSum magic;
+  Wide start;
+
+  SHORTHAND_KERNEL_INLINE explicit Beside(const float* m)
+      : magic(aie::concat(aie::load_v<8>(m), aie::load_v<8>(m))),
+        start(aie::concat(magic.template to_vector<float>(), magic.template to_vector<float>())
+                  .template cast_to<int32_t>()) {}
+  SHORTHAND_KERNEL_INLINE FloatSum half(const Wide& v, unsigned part) const {
+    return aie::sub(FloatSum(v.template extract<16>(part).template to_vector<int32_t>().template cast_to<float>()),
+                    magic);
+  }
+};
+
+// Every block of the tile through `finish(v, element offset, magic number, what stands beside it, e)`, which returns
+// what the rows' maxima take in. The sums are zeros afterwards, as the next tile wants them: stores are free here.
 template <class Finish>
 SHORTHAND_KERNEL_INLINE void each_block(int32_t* sums, const int16_t* columns, const Shifts& shifts, Rows& rows,
                                         Finish finish) {
@@ -206,6 +244,7 @@ SHORTHAND_KERNEL_INLINE void each_block(int32_t* sums, const int16_t* columns, c
     const bool small = bias < e;  // biases below half of v's last bit
     const Shorts factors = aie::load_v<32>(rows.spread[i + 1]);
     Shorts most = aie::load_v<32>(first == 0 ? rows.zeros : rows.spread[i]);
+    const Beside beside(rows.magic[i]);
     SHORTHAND_UNROLL
     for (unsigned g = 0; g < 2; ++g) {
       const int at = static_cast<int>(8 * i + first + g) * kBlock;
@@ -214,7 +253,7 @@ SHORTHAND_KERNEL_INLINE void each_block(int32_t* sums, const int16_t* columns, c
       aie::store_v(sums + at, aie::zeros<int32_t, 32>());
       const Shorts y = times(x, aie::load_v<32>(c), shifts.scaled);
       const Wide start(aie::load_v<32>(small ? rows.zeros : c + kBlock), small ? 0 : bias - e);
-      most = aie::max(most, finish(aie::mac(start, y, factors), at, rows.magic[i], e));
+      most = aie::max(most, finish(aie::mac(start, y, factors), at, rows.magic[i], beside, e));
     }
     aie::store_v(rows.spread[i], most);
   }
@@ -234,21 +273,6 @@ SHORTHAND_KERNEL_INLINE Wide gelu_beside(const Wide& start, const Wide& v, int32
   return aie::mac(aie::mac(start, positive, splat16(64)), g, splat16(static_cast<int16_t>(-(1 << up))));
 }
 
-// What stands beside a magic number to floats.
-struct Beside {
-  FloatSum magic;
-  Wide start;
-
-  SHORTHAND_KERNEL_INLINE explicit Beside(const float* m)
-      : magic(aie::concat(aie::load_v<8>(m), aie::load_v<8>(m))),
-        start(aie::concat(magic.template to_vector<float>(), magic.template to_vector<float>())
-                  .template cast_to<int32_t>()) {}
-  SHORTHAND_KERNEL_INLINE FloatSum half(const Wide& v, unsigned part) const {
-    return aie::sub(FloatSum(v.template extract<16>(part).template to_vector<int32_t>().template cast_to<float>()),
-                    magic);
-  }
-};
-
 // As bfloat16, and its magnitudes' bits.
 SHORTHAND_KERNEL_INLINE Shorts store_bf16(const Beside& beside, const Wide& v, bfloat16* out) {
   const auto x =
@@ -261,16 +285,16 @@ SHORTHAND_KERNEL_INLINE void add_to_f32_tile(int32_t* sums, const int16_t* colum
                                              const float* residual, float* out, Rows& rows) {
   set_modes();
   const Shifts shifts = epilogue_prepare(sums, columns, row_scales, kLeast, rows);
-  each_block(sums, columns, shifts, rows, [residual, out](const Wide& v, int at, const float* magic, int32_t) {
-    const Beside beside(magic);
-    const Wide x = aie::mac(beside.start, steps_of(v), splat16(64));
-    SHORTHAND_UNROLL
-    for (unsigned h = 0; h < 2; ++h) {
-      const FloatSum old(aie::load_v<16>(residual + at + 16 * h));
-      aie::store_v(out + at + 16 * h, aie::add(beside.half(x, h), old).template to_vector<float>());
-    }
-    return aie::zeros<int16_t, 32>();
-  });
+  each_block(sums, columns, shifts, rows,
+             [residual, out](const Wide& v, int at, const float*, const Beside& beside, int32_t) {
+               const Wide x = aie::mac(beside.start, steps_of(v), splat16(64));
+               SHORTHAND_UNROLL
+               for (unsigned h = 0; h < 2; ++h) {
+                 const FloatSum old(aie::load_v<16>(residual + at + 16 * h));
+                 aie::store_v(out + at + 16 * h, aie::add(beside.half(x, h), old).template to_vector<float>());
+               }
+               return aie::zeros<int16_t, 32>();
+             });
 }
 
 template <bool with_gelu>
@@ -278,12 +302,48 @@ SHORTHAND_KERNEL_INLINE void to_bf16_tile(int32_t* sums, const int16_t* columns,
                                           float* row_max, Rows& rows) {
   set_modes();
   const Shifts shifts = epilogue_prepare(sums, columns, row_scales, with_gelu ? kGeluLeast : kLeast, rows);
-  each_block(sums, columns, shifts, rows, [out](const Wide& v, int at, const float* magic, int32_t e) {
-    const Beside beside(magic);
-    if constexpr (with_gelu) return store_bf16(beside, gelu_beside(beside.start, v, e), out + at);
-    return store_bf16(beside, aie::mac(beside.start, steps_of(v), splat16(64)), out + at);
-  });
-  keep_row_maxima(rows.spread, row_max);
+  each_block(sums, columns, shifts, rows,
+             [out](const Wide& v, int at, [[maybe_unused]] const float* magic, const Beside& beside, int32_t e) {
+               // GELU waits for moves, so that loads of its own cost less than a copy of accumulators.
+               if constexpr (with_gelu) return store_bf16(beside, gelu_beside(Beside(magic).start, v, e), out + at);
+               return store_bf16(beside, aie::mac(beside.start, steps_of(v), splat16(64)), out + at);
+             });
+  epilogue_keep_maxima(rows, reinterpret_cast<int32_t*>(row_max));
+}
+
+// The factors of 32 rows from their largest magnitudes, less one, times 2^16; in the place of 2^(e - 15) 2^15 the
+// scales that belong to them. A thousandth less than 127 steps, so that none is 128.
+SHORTHAND_KERNEL_INLINE Shorts head_factors(const int32_t* most, int32_t* scales) {
+  constexpr float steps = 127.0f * 32768 * 0.999f;
+  Parts x[2];
+  Floats y[2];  // becomes 1 / x
+  Ints q[2] = {aie::zeros<int32_t, 16>(), aie::zeros<int32_t, 16>()};
+  SHORTHAND_UNROLL
+  for (int g = 0; g < 2; ++g) {
+    const Ints rows = aie::downshift(aie::load_v<16>(most + 16 * g), 16);
+    const Floats largest = float_of<0>(aie::add(rows, aie::broadcast<int32_t, 16>(1)));
+    x[g] = split(largest);
+    y[g] = reciprocal_guess(largest);
+  }
+  // Two steps to the factors, from which and a good guess one more makes the scales.
+  SHORTHAND_ROLLED
+  for (int i = 0; i < 3; ++i) {
+    SHORTHAND_UNROLL
+    for (int g = 0; g < 2; ++g) y[g] = reciprocal_step(x[g], y[g]);
+    if (i != 1) continue;
+    SHORTHAND_UNROLL
+    for (int g = 0; g < 2; ++g) {
+      q[g] = int_of<0>(product(split(y[g]), constant(steps)));
+      y[g] = product(x[g], constant(1.0f / steps));
+      x[g] = split(float_of<0>(q[g]));
+    }
+  }
+  SHORTHAND_UNROLL
+  for (int g = 0; g < 2; ++g) {
+    const Ints unit = aie::load_v<16>(scales + 16 * g);
+    aie::store_v(scales + 16 * g, aie::add(y[g].template cast_to<int32_t>(), unit));
+  }
+  return narrowed<int16_t>(q[0], q[1]);
 }
 
 // v to int8 under a scale for each row of the tile, by way of its 16 bits, which fill the result: q = v * factor /
@@ -295,48 +355,40 @@ SHORTHAND_KERNEL_INLINE void to_head_tile(int32_t* sums, const int16_t* columns,
   float* scales = reinterpret_cast<float*>(result);
   set_modes();
   const Shifts shifts = epilogue_prepare(sums, columns, row_scales, kLeast, rows);
-  each_block(sums, columns, shifts, rows, [work](const Wide& v, int at, const float*, int32_t) {
+  each_block(sums, columns, shifts, rows, [work](const Wide& v, int at, const float*, const Beside&, int32_t) {
     const Shorts x = steps_of(v);
     aie::store_v(work + at, x);
     return aie::max(x, aie::sub(splat16(-1), x));
   });
-  Shorts factors[2];
-  SHORTHAND_UNROLL
-  for (unsigned h = 0; h < 2; ++h) {
-    const auto most = row_maxima(rows.spread + 8 * h).unpack();
-    Ints q[2];
-    SHORTHAND_UNROLL
-    for (unsigned g = 0; g < 2; ++g) {
-      // At least 128 steps, so that a factor has 15 bits; a thousandth less than 127 of them, so that none is 128.
-      const Ints one = aie::broadcast<int32_t, 16>(1), few = aie::broadcast<int32_t, 16>(128);
-      const Ints largest = aie::max(aie::add(most.template extract<16>(g), one), few);
-      q[g] = int_of<0>(product(split(reciprocal<2>(float_of<0>(largest))), constant(127.0f * 32768 * 0.999f)));
-      const Ints unit = aie::load_v<16>(rows.exponents + 32 * h + 16 * g);  // 2^(e - 15) 2^15
-      const Floats guess = product(split(float_of<0>(largest)), constant(1.0f / (127.0f * 32768 * 0.999f)));
-      const Ints scale = aie::add(reciprocal_near<1>(float_of<0>(q[g]), guess).template cast_to<int32_t>(), unit);
-      aie::store_v(rows.exponents + 32 * h + 16 * g, scale);
-    }
-    factors[h] = narrowed<int16_t>(q[0], q[1]);
-  }
-  SHORTHAND_UNROLL
-  for (unsigned h = 0; h < 2; ++h) spread_rows(factors[h], rows.spread + 8 * h);
+  // At least 128 steps, so that a factor has 15 bits. They take the places of the magic numbers, which are read.
+  auto* const largest = reinterpret_cast<int32_t*>(rows.magic);
+  for (int i = 0; i < kTile; i += 16) aie::store_v(largest + i, aie::broadcast<int32_t, 16>(127 << 16));
+  epilogue_keep_maxima(rows, largest);
+  SHORTHAND_ROLLED
+  for (int h = 0; h < 2; ++h) spread_rows(head_factors(largest + 32 * h, rows.exponents + 32 * h), rows.spread + 8 * h);
   // From the last block on: what is written into the second half has been read.
-  for (int at = kTile * kTile - 2 * kBlock; at >= 0; at -= 2 * kBlock) {
+  for (int at = kTile * kTile - 4 * kBlock; at >= 0; at -= 4 * kBlock) {
     const Shorts factor = aie::load_v<32>(rows.spread[at / (kBlocks * kBlock)]);
-    const Shorts left = aie::load_v<32>(work + at), right = aie::load_v<32>(work + at + kBlock);
-    aie::store_v(out + at, aie::mul<acc32>(left, factor).template to_vector<int8_t>(15));
-    aie::store_v(out + at + kBlock, aie::mul<acc32>(right, factor).template to_vector<int8_t>(15));
+    Shorts x[4];
+    SHORTHAND_UNROLL
+    for (int g = 0; g < 4; ++g) x[g] = aie::load_v<32>(work + at + g * kBlock);
+    SHORTHAND_UNROLL
+    for (int g = 0; g < 4; ++g)
+      aie::store_v(out + at + g * kBlock, aie::mul<acc32>(x[g], factor).template to_vector<int8_t>(15));
   }
   Floats all[4];
   SHORTHAND_UNROLL
-  for (int i = 0; i < 4; ++i) {
-    all[i] = aie::load_v<16>(rows.exponents + 16 * i).template cast_to<float>();
-    aie::store_v(scales + 16 * i, all[i]);
-  }
+  for (int i = 0; i < 4; ++i) all[i] = aie::load_v<16>(rows.exponents + 16 * i).template cast_to<float>();
   const int32_t exponent = largest_exponent(all);
   int16_t* mantissa = work + kHeadFactors;
-  SHORTHAND_UNROLL
-  for (int i = 0; i < 2; ++i) aie::store_v(mantissa + 32 * i, mantissas<15>(all[2 * i], all[2 * i + 1], exponent));
+  SHORTHAND_ROLLED
+  for (int i = 0; i < kTile; i += 32) {
+    const auto at = [&](int k) { return aie::load_v<16>(rows.exponents + k).template cast_to<float>(); };
+    const Floats first = at(i), second = at(i + 16);
+    aie::store_v(scales + i, first);
+    aie::store_v(scales + i + 16, second);
+    aie::store_v(mantissa + i, mantissas<15>(first, second, exponent));
+  }
   __builtin_memcpy(mantissa + kTile, &exponent, sizeof exponent);
 }
 

@@ -23,7 +23,7 @@ constexpr int32_t scales_of(int32_t row, int32_t index) { return (row * kRelayTo
 // The rows' largest elements lie behind what is an epilogue's own.
 SHORTHAND_KERNEL_INLINE float* row_max_behind(int16_t* rows) { return reinterpret_cast<float*>(rows + kEpilogueRows); }
 
-// A head's: the sums of weights, its state, and the rows' maxima, which nobody asks for.
+// A head's: the sums of weights, then its state.
 SHORTHAND_KERNEL_INLINE int32_t* state_in(float* head) { return reinterpret_cast<int32_t*>(head + kAttentionRowSums); }
 
 template <class T>
@@ -168,9 +168,7 @@ void attention_weights(int16_t* work, float* head, int32_t index, int32_t first,
   attention_weights_64x64(head, state_in(head), work, at_most(positions - 64 * (first * together + index), 64));
 }
 
-void attention_end(float* sums, int16_t* work, float* head, bfloat16* out) {
-  attention_end_64x64(sums, head, work, out, reinterpret_cast<float*>(state_in(head) + kAttentionState));
-}
+void attention_end(float* sums, float* head, bfloat16* out) { attention_end_64x64(sums, head, out); }
 
 void product_begin(int16_t* rows) { zero_row_max_64(row_max_behind(rows)); }
 

@@ -69,7 +69,7 @@
 inline constexpr int kRelayObject = 4096, kRelayResult = 8192;
 inline constexpr int kRelayTogether = 4;  // tiles of keys whose scales come in one object
 inline constexpr int kRelayRows = kEpilogueRows * 2 + 64 * 4;
-inline constexpr int kRelayHead = (kAttentionRowSums + kAttentionState + 64) * 4;
+inline constexpr int kRelayHead = (kAttentionRowSums + kAttentionState) * 4;
 inline constexpr int kProductPlain = 0, kProductGelu = 1, kProductHead = 2;
 inline constexpr int kRelayState = 32;  // int16: the largest bfloat16 magnitude of each lane of a block, as its bits
 
@@ -82,7 +82,7 @@ void attention_begin(const float* q_scales, int16_t* work, float* head);
 void attention_scores(const int8_t* k, const int16_t* factors, const int8_t* q, int16_t* work, int32_t row,
                       int32_t index, int32_t first, int32_t together, int32_t positions);
 void attention_weights(int16_t* work, float* head, int32_t index, int32_t first, int32_t together, int32_t positions);
-void attention_end(float* sums, int16_t* work, float* head, bfloat16* out);
+void attention_end(float* sums, float* head, bfloat16* out);
 void product_begin(int16_t* rows);
 void product_end(int32_t* sums, const int16_t* columns, const float* scales, int16_t* rows, int8_t* out, int32_t kind,
                  int32_t index);

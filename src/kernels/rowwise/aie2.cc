@@ -196,7 +196,7 @@ __attribute__((noinline)) static Shorts norm_steps(const Floats& largest, const 
   const Ints factors = int_of<0>(product(split(reciprocal<2>(largest)), constant(kSteps)));
   const Floats guess = product(split(largest), constant(1.0f / kSteps));
   const Ints unit = aie::sub(power, exponent(126));  // 2^(e - 14) 2^15
-  const Ints scale = aie::add(reciprocal_near<1>(float_of<0>(factors), guess).cast_to<int32_t>(), unit);
+  const Ints scale = aie::add(reciprocal_step(split(float_of<0>(factors)), guess).cast_to<int32_t>(), unit);
   aie::store_v(scales, scale.cast_to<float>().extract<4>(0));
   return spread(narrowed<int16_t>(factors, factors));
 }

@@ -205,7 +205,7 @@ class EncoderPrograms : EncoderArray {
     // Of the next head, whose other queries come while this one ends.
     scales();
     query(0);
-    p.acquire(k.c).call(kernel(K::attention_end), {k.work, k.scores, k.head, object(k.c)}).release(k.c).end().end();
+    p.acquire(k.c).call(kernel(K::attention_end), {k.work, k.head, object(k.c)}).release(k.c).end().end();
   }
 
   // What comes along a row or down a column serves all its cores at once: an object has a part for each. So none waits

@@ -67,18 +67,16 @@ int64_t values(Generation g, Numbers numbers) {
 }
 
 int64_t end(Generation g, Numbers) {
-  constexpr Body newton = {
-      .load_bytes = 64, .store_bytes = 64, .vectors = 2 + 2 * (1 + 3 + 1 + 1 + 3), .moves = 3 + 2 * 8};
-  // Two blocks: four halves split and multiplied, zeros in their place; to bfloat16, in rows; maxima.
-  constexpr Body blocks = {.load_bytes = 2 * 128 + 64 + 64,
-                           .store_bytes = 2 * 128 + 2 * 64 + 64,
-                           .vectors = 1 + 2 * (2 * (1 + 3) + 2),
-                           .moves = 3 + 2 * (2 * (3 + 1) + 1)};
-  const int64_t maxima =
-      bundles(g, {.load_bytes = 16 * 64 + 4 * 64, .store_bytes = 4 * 64, .vectors = 14 + 4, .moves = 28 + 4}) +
-      kLoadLatency + 3 * 2 * kVectorLatency + 2 * kVectorLatency;
-  return kCall + loop(g, 16, newton, kLoadLatency + 4 * kProductChain) +
-         loop(g, 64, blocks, kLoadLatency + kProductChain + 5 * kVectorLatency) + maxima;
+  const int port = g == Generation::aie2 ? 32 : 64;
+  const Body newton = {
+      .load_bytes = 64, .store_bytes = 2 * port, .vectors = 2 + 2 * (1 + 3 + 1 + 1 + 3) + 1, .moves = 3 + 2 * 8 + 3};
+  // Two blocks: four halves split and multiplied, zeros in their place; to bfloat16, in rows.
+  const Body blocks = {.load_bytes = 2 * 128 + 2 * port,
+                       .store_bytes = 2 * 128 + 2 * 64,
+                       .vectors = 2 * 2 * (1 + 3),
+                       .moves = 2 * (2 * (3 + 1) + 1)};
+  return kCall + loop(g, 16, newton, kLoadLatency + 4 * kProductChain + 2 * kVectorLatency) +
+         loop(g, 64, blocks, kLoadLatency + kProductChain + 4 * kVectorLatency);
 }
 
 constexpr std::string_view kObject = "attention.o";

@@ -41,4 +41,9 @@ constexpr int64_t loop(Generation g, int64_t trips, const Body& b, int64_t stage
   return trips <= 0 ? 0 : trips * (bundles(g, b) + (bundles(g, b) > 8 ? kLoopSlack : 0)) + stages;
 }
 
+// A loop of a few rounds, none of which overlaps the next: its whole chain each time.
+constexpr int64_t rolled(Generation g, int64_t rounds, const Body& b, int64_t chain) {
+  return rounds * (bundles(g, b) + kLoopSlack + chain);
+}
+
 }  // namespace shorthand::npu::cost

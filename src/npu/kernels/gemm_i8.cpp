@@ -64,7 +64,13 @@ constexpr Body kTwoBlocks = {.load_bytes = 2 * (128 + 64 + 64) + 64 + 64,
                              .store_bytes = 2 * 128 + 64,
                              .vectors = 2 * (1 + 1 + 1),  // scale, scale and bias, maximum
                              .moves = 2 * 3};
-Body magic(Generation g) { return {.load_bytes = (2 * 4 + 2) * (g == Generation::aie2 ? 32 : 64)}; }
+// For two blocks: half an accumulator, and a whole one twice, which the second block loads again or has from the first
+// by moves.
+Body magic(Generation g, int loads, int moves) {
+  return {.load_bytes = loads * (g == Generation::aie2 ? 32 : 64), .moves = moves};
+}
+Body magic_loaded(Generation g) { return magic(g, 2 * 4 + 2, 0); }
+Body magic_moved(Generation g) { return magic(g, 4 + 2, 2); }
 constexpr Body kFloats = {.vectors = 2 * (1 + 2), .moves = 2 * 1};
 constexpr Body kToBf16 = {.store_bytes = 2 * 64, .vectors = 2 * 1, .moves = 2 * 2};
 // |x| in two, a cubic, three products to the sixth power, one with |x|; the cubic's constants enter by a move each.
@@ -80,30 +86,37 @@ constexpr int64_t kBumpChain = 2 * kVectorLatency + 7 * kStep + kMacLatency;
 int64_t each_block(Generation g, const Body& finish, int64_t chain) {
   return kCall + kCall + looking(g) + preparing(g) + loop(g, 64, kTwoBlocks + finish, chain);
 }
-// Rows' maxima in order: seven shuffles in pairs of eight vectors, twice.
+// A call: rows' maxima in order, seven shuffles in pairs of eight vectors, twice.
 int64_t maxima(Generation g) {
-  return bundles(g, {.load_bytes = 16 * 64 + 4 * 64, .store_bytes = 4 * 64, .vectors = 14 + 4, .moves = 28 + 4}) +
-         kLoadLatency + 3 * 2 * kVectorLatency + 2 * kVectorLatency;
+  return kCall + kLoadLatency + 3 * 2 * kVectorLatency + 2 * kVectorLatency +
+         bundles(g, {.load_bytes = 16 * 64 + 4 * 64, .store_bytes = 4 * 64, .vectors = 14 + 4, .moves = 28 + 4});
 }
-int64_t to_bf16(Generation g, Numbers) { return each_block(g, magic(g) + kFloats + kToBf16, kBlockChain) + maxima(g); }
+int64_t to_bf16(Generation g, Numbers) {
+  return each_block(g, magic_moved(g) + kFloats + kToBf16, kBlockChain) + maxima(g);
+}
 int64_t gelu_to_bf16(Generation g, Numbers) {
-  return each_block(g, magic(g) + kGelu + kToBf16, kBlockChain + kBumpChain) + maxima(g);
+  return each_block(g, magic_loaded(g) + kGelu + kToBf16, kBlockChain + kBumpChain) + maxima(g);
 }
-int64_t add_residual(Generation g, Numbers) { return each_block(g, magic(g) + kFloats + kResidual, kBlockChain); }
+int64_t add_residual(Generation g, Numbers) { return each_block(g, magic_moved(g) + kFloats + kResidual, kBlockChain); }
 
-// Four factors of sixteen rows in one straight run, each a chain of three steps of a reciprocal between products; then
-// a product a block; then the scales, and their mantissas under the exponent of the largest.
+// The factors of 32 rows at a time, side by side: three steps of a reciprocal, with a branch between two that make the
+// factor and one that makes the scale; then a product a block; then the scales, and 32 of their mantissas at a time
+// under the exponent of the largest.
 int64_t to_head(Generation g, Numbers) {
   constexpr int64_t reciprocal = 2 * (3 * kMacLatency + 2 * kVectorLatency) + 4;
-  constexpr int64_t chain = 3 * reciprocal + 3 * kMacLatency + 12 * kVectorLatency;
+  constexpr int64_t kBranch = 6, chain = kLoadLatency + 3 * kMacLatency + 12 * kVectorLatency + kBranch;
+  constexpr Body step = {.vectors = 2 * 9, .moves = 2 * 9};
   constexpr Body factors = {.load_bytes = 4 * 64,
-                            .store_bytes = 4 * 64 + 16 * 64,
-                            .vectors = 4 * (2 + 2 + 3 * 9 + 2 + 4 + 2 + 2 + 2),
-                            .moves = 4 * (1 + 3 * 9 + 6) + 2 + 28};
-  return each_block(g, kToWork, kBlockChain) + maxima(g) + bundles(g, factors) + chain +
-         loop(g, 64, {.load_bytes = 3 * 64, .store_bytes = 64, .vectors = 2, .moves = 2}, kLoadLatency + kStep) +
-         bundles(g, {.load_bytes = 4 * 64, .store_bytes = 4 * 64 + 2 * 64 + 64, .vectors = 4 * 6 + 3, .moves = 4 + 2}) +
-         kLoadLatency + 2 * kVectorLatency + kReduce + 4 + 7 * kVectorLatency;
+                            .store_bytes = 2 * 64 + 8 * 64,
+                            .vectors = 2 * (1 + 2 + 2 + 4 + 2 + 2 + 2),
+                            .moves = 2 * (2 + 6) + 1 + 14};
+  constexpr Body exponent = {.load_bytes = 4 * 64, .vectors = 3};
+  constexpr Body scales = {.load_bytes = 2 * 64, .store_bytes = 2 * 64 + 64, .vectors = 2 * 6, .moves = 2 + 1};
+  return each_block(g, kToWork, kBlockChain) + bundles(g, {.store_bytes = 4 * 64}) + maxima(g) +
+         rolled(g, 2, factors, chain + rolled(g, 3, step, reciprocal)) +
+         loop(g, 32, {.load_bytes = 5 * 64, .store_bytes = 4 * 32, .vectors = 4, .moves = 4}, kLoadLatency + kStep) +
+         bundles(g, exponent) + kLoadLatency + 2 * kVectorLatency + kReduce + 4 +
+         rolled(g, 2, scales, kLoadLatency + 7 * kVectorLatency);
 }
 
 // A block of 32 sums: to an accumulator in two moves, shifted and narrowed in one.

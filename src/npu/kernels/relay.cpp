@@ -138,7 +138,7 @@ constexpr KernelType kKernels[] = {
     {"attention_weights", kObject, Bind<attention_weights>::run, weights, 3328},
     {"attention_end", kObject, Bind<attention_end>::run, attention_over, 2048},
     {"product_begin", kObject, Bind<product_begin>::run, product_first, 1024},
-    {"product_end", kObject, Bind<product_end>::run, product_over, 3360},
+    {"product_end", kObject, Bind<product_end>::run, product_over, 3328},
     {"clear_first", kObject, Bind<clear_first>::run, clear, 1024},
     {"rows_of", kObject, Bind<rows_of>::run, to_rows, 1024},
     {"copy_parameters", kObject, Bind<copy_parameters>::run, parameters, 1024},
