@@ -29,8 +29,7 @@ enum Parameter : int {
   kRows,                        // in each
   kPairs,                       // of tiles in a row
   kDeep,                        // steps, 64 of the inner dimension, two at a time, but for the first two
-  kEven,                        // 1: after them an object is let pass along the row, and down the column after a single
-  kSingles,                     // tile; tiles alone
+  kSingles,                     // and tiles alone
   kSteps,                       // of such a tile
   kStacked,                     // or steps, two at a time, of a tile of each of two rows at once
   kEpilogue,                    // kProductPlain and what follows in relay/aie2.h

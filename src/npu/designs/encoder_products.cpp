@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "npu/designs/encoder_products.h"
 
-#include <algorithm>
+#include <map>
 #include <utility>
 
 namespace shorthand::npu {
@@ -55,18 +55,18 @@ void EncoderProducts::begin_product(const Cut& c) {
   if (odd_down()) align_down();
   if (c.pairs > 0 && !odd_along()) align_along();
   const int together = c.stacked ? 2 : 1;
-  begin({{kProduct, 1},
-         {kGroupsOfRows, c.rows / together},
-         {kRows, together},
-         {kPairs, c.pairs},
-         {kDeep, c.steps / 2 - 1},
-         {kEven, c.pairs > 0},
-         {kSingles, c.singles},
-         {kSteps, c.steps},
-         {kStacked, c.stacked ? c.steps / 2 : 0},
-         {kEpilogue, c.of.epilogue},
-         {kClear, c.of.clear},
-         {kMaxima, plan_.known(c.of.next.width)}});
+  std::map<int, int32_t> values{{kProduct, 1},
+                                {kGroupsOfRows, c.rows / together},
+                                {kRows, together},
+                                {kPairs, c.pairs},
+                                {kSingles, c.singles},
+                                {kStacked, c.stacked ? c.steps / 2 : 0},
+                                {kEpilogue, c.of.epilogue},
+                                {kClear, c.of.clear},
+                                {kMaxima, plan_.known(c.of.next.width)}};
+  if (c.pairs > 0) values[kDeep] = c.steps / 2 - 1;
+  if (c.singles > 0) values[kSteps] = c.steps;
+  begin(values);
 }
 
 // Objects of the columns' panels, so many times.

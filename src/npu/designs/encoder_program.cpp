@@ -94,7 +94,7 @@ class EncoderPrograms : EncoderArray {
     p.end();
     if (options_.depth > 1) {
       p.loop(any(parameter(kSingles)));
-      skip(p, k.b, parameter(kEven));
+      skip(p, k.b, any(parameter(kPairs)));
       p.end();
     }
     p.loop(parameter(kMaxima)).acquire(k.c);
@@ -127,7 +127,7 @@ class EncoderPrograms : EncoderArray {
     end_tile(p, k, k.work, 1);
     multiply(p, k, 0, k.sums);
     p.end().release(k.a);
-    skip(p, k.a, parameter(kEven));
+    skip(p, k.a, any(parameter(kPairs)));
     p.loop(any(parameter(kPairs)));
     end_tile(p, k, k.sums, 1);
     p.end();
