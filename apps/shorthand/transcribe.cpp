@@ -222,6 +222,7 @@ Result<RunFacts> transcribe_one(const std::string& input, int channel, const Tra
       return Error{Error::Kind::cancelled, fmt::format("{}: stopped", input)};
     return transcript.error();
   }
+  if (transcript->segments.empty() && !a.quiet) fmt::print(stderr, "shorthand: {}: no speech found\n", input);
   SHORTHAND_TRY(output.write(input, *transcript));
   return transcriber.facts();
 }

@@ -83,6 +83,25 @@ TEST(TranscribeTest, OneBadInputDoesNotStopTheOthers) {
   EXPECT_THAT(stats["inputs"][1]["error"].get<std::string>(), HasSubstr("no such file"));
 }
 
+// A second of zeros: nothing on standard output, a word on standard error unless none is wanted.
+TEST(TranscribeTest, SaysThatThereIsNoSpeech) {
+  const TemporaryFolder folder;
+  const std::string silent = (folder / "silent.wav").string();
+  const unsigned char head[44] = {'R', 'I', 'F', 'F', 0x24, 0x7d, 0,   0,   'W', 'A',  'V',  'E',  'f', 'm', 't',
+                                  ' ', 16,  0,   0,   0,    1,    0,   1,   0,   0x80, 0x3e, 0,    0,   0,   0x7d,
+                                  0,   0,   2,   0,   16,   0,    'd', 'a', 't', 'a',  0,    0x7d, 0,   0};
+  std::ofstream(silent, std::ios::binary)
+      << std::string(reinterpret_cast<const char*>(head), sizeof head) << std::string(32000, '\0');
+  for (const bool quiet : {false, true}) {
+    std::vector<std::string> arguments{"transcribe", silent};
+    if (quiet) arguments.push_back("-q");
+    const Ran ran = run_shorthand(arguments);
+    EXPECT_EQ(ran.status, 0) << ran.err;
+    EXPECT_EQ(ran.out, "");
+    EXPECT_EQ(ran.err.find("silent.wav: no speech found\n") != std::string::npos, !quiet) << ran.err;
+  }
+}
+
 TEST(CommandLineTest, AnUnknownCommandIsNamed) {
   for (const std::vector<std::string>& words : {std::vector<std::string>{"transcibe", "a.wav"}, {"npu", "simulte"}}) {
     const Ran ran = run_shorthand(words);

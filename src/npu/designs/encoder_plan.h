@@ -31,6 +31,7 @@ struct EncoderPlan {
     int k_tiles() const { return k / 64; }
     int tiles() const { return n_tiles / columns; }  // of a column
     int pairs() const { return k_tiles() % 2 == 0 ? tiles() / 2 : 0; }
+    int pair_objects() const { return pairs() * 2 * (k_tiles() + 1); }  // which come first
     bool over() const { return pairs() > 0 && tiles() > 2 * pairs(); }
     bool stacked() const { return over() && even_rows; }
     int objects() const { return tiles() * (k_tiles() + 1) + (over() ? 1 : 0); }

@@ -33,7 +33,7 @@ void EncoderProducts::run_product(const Product& product) {
   if (c.by_two && !c.stacked) send_columns(c, c.rows, 0, product.linear.objects());
   for (int row = 0; row < c.rows; ++row) {
     ready(product.normal ? plan_.x : plan_.quantised, row, row + 1);
-    if (c.stacked && row % 2 == 0) send_columns(c, 2, 0, c.pairs * 2 * (c.steps + 1));
+    if (c.stacked && row % 2 == 0) send_columns(c, 2, 0, product.linear.pair_objects());
     if (first_in) send_row(c, row);
     all_read();
     take_tiles(c, row);
@@ -110,7 +110,7 @@ void EncoderProducts::send_row(const Cut& c, int row) {
 
 // The last panel, and the tiles of this row and of the next in turn.
 void EncoderProducts::send_stacked(const Cut& c, int row) {
-  send_columns(c, 1, c.pairs * 2 * (c.steps + 1), c.steps + 2);
+  send_columns(c, 1, c.of.linear.pair_objects(), c.steps + 2);
   const int together = share_ == 1 ? c.steps : 1;  // what a descriptor holds
   for (int step = 0; step < c.steps; step += together) {
     for (int f = 0; f < feeders_; ++f) {

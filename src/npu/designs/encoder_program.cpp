@@ -92,7 +92,7 @@ class EncoderPrograms : EncoderArray {
     p.release(k.a).end();
     end_tile(p, k, k.sums, 1);
     p.end();
-    if (options_.depth > 1) {
+    if (options_.depth > 1) {  // with pairs, what comes is made an even number
       p.loop(any(parameter(kSingles)));
       skip(p, k.b, any(parameter(kPairs)));
       p.end();
