@@ -72,7 +72,7 @@ Json as_json(const Row& row, bool used) {
 std::string as_line(const Row& row, bool used) {
   const std::string what =
       row.path.empty() ? "part of the program: English digits, numbers, dates, commands, coffee orders"
-      : row.facts.ok() ? fmt::format("{:<8} {:<13} {:<13} {}", size_name(row.facts->config), languages_of(*row.facts),
+      : row.facts.ok() ? fmt::format("{:<8} {:<12}  {:<19}  {}", size_name(row.facts->config), languages_of(*row.facts),
                                      row.facts->format, row.path)
                        : fmt::format("cannot be read: {}", row.facts.error().message);
   return fmt::format("{} {:<30} {:>8.1f} MB  {}\n", used ? '*' : ' ', row.name, static_cast<double>(row.bytes) / 1e6,
