@@ -70,19 +70,19 @@ Json as_json(const Row& row, bool used) {
 }
 
 std::string as_line(const Row& row, bool used) {
-  const std::string what =
-      row.path.empty() ? "part of the program: English digits, numbers, dates, commands, coffee orders"
-      : row.facts.ok() ? fmt::format("{:<8} {:<12}  {:<19}  {}", size_name(row.facts->config), languages_of(*row.facts),
-                                     row.facts->format, row.path)
-                       : fmt::format("cannot be read: {}", row.facts.error().message);
+  const std::string what = row.path.empty()
+                               ? "part of the program: English digits, numbers, dates, commands, coffee orders"
+                           : row.facts.ok() ? fmt::format("{:<8} {:<12}  {:<19}  {}", size_name(row.facts->config),
+                                                          languages_of(*row.facts), row.facts->format, row.path)
+                                            : fmt::format("cannot be read: {}", row.facts.error().message);
   return fmt::format("{} {:<30} {:>8.1f} MB  {}\n", used ? '*' : ' ', row.name, static_cast<double>(row.bytes) / 1e6,
                      what);
 }
 
 std::vector<Row> rows_of(const Library& library, std::vector<Installed> installed) {
   std::vector<Row> rows;
-  rows.push_back({std::string(kBuiltinName), "", builtin_model_bytes().size(),
-                  parse_facts(builtin_model_bytes(), kBuiltinName)});
+  rows.push_back(
+      {std::string(kBuiltinName), "", builtin_model_bytes().size(), parse_facts(builtin_model_bytes(), kBuiltinName)});
   const auto add = [&](std::vector<Installed> models, bool cached) {
     for (Candidate& c : survey(std::move(models)))
       rows.push_back({c.model.name, c.model.path.string(), c.model.bytes, std::move(c.facts), cached});
@@ -117,7 +117,8 @@ Result<void> list(const std::string& format) {
   if (none)
     text += fmt::format("none installed in {}; `shorthand models pull base` gets one\n",
                         library.store.directory().string());
-  text += used.ok() ? fmt::format("* without -m: {}\n", used->why) : fmt::format("without -m: {}\n", used.error().message);
+  text +=
+      used.ok() ? fmt::format("* without -m: {}\n", used->why) : fmt::format("without -m: {}\n", used.error().message);
   return write_stdout(text);
 }
 
@@ -129,8 +130,7 @@ Result<std::optional<fs::path>> path_of(const std::string& name) {
 
 Result<void> info(const std::string& name, const std::string& format) {
   const auto found = SHORTHAND_TRY(path_of(name));
-  const ModelFacts f =
-      SHORTHAND_TRY(found ? read_facts(*found) : parse_facts(builtin_model_bytes(), kBuiltinName));
+  const ModelFacts f = SHORTHAND_TRY(found ? read_facts(*found) : parse_facts(builtin_model_bytes(), kBuiltinName));
   const std::string path = found ? found->string() : std::string(kBuiltinName);
   const Config& c = f.config;
   if (format == "json") {
@@ -232,9 +232,8 @@ Result<void> set_or_show_default(const DefaultArguments& a) {
   if (!a.name.empty()) SHORTHAND_TRY(library.store.set_default(SHORTHAND_TRY(check_default(library, a.name))));
   const ChosenModel used = SHORTHAND_TRY(used_without_option());
   if (a.format == "json") {
-    const Json out{{"name", used.name},
-                   {"path", used.path ? Json(used.path->string()) : Json()},
-                   {"chosen_by", used.chosen_by}};
+    const Json out{
+        {"name", used.name}, {"path", used.path ? Json(used.path->string()) : Json()}, {"chosen_by", used.chosen_by}};
     return write_stdout(out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   }
   return write_stdout(fmt::format("without -m: {}\n", used.why));

@@ -44,9 +44,8 @@ std::vector<fs::path> weights_files(const fs::path& model) {
 }
 
 Result<Json> model_facts(const Compute& compute) {
-  Json model{{"name", compute.model->name()},
-             {"format", compute.model->format()},
-             {"chosen_by", compute.chosen.chosen_by}};
+  Json model{
+      {"name", compute.model->name()}, {"format", compute.model->format()}, {"chosen_by", compute.chosen.chosen_by}};
   if (compute.builtin()) {
     model["sha256"] = sha256(builtin_model_bytes());
     model["bytes"] = builtin_model_bytes().size();

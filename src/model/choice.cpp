@@ -14,9 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Weights of the encoder's layers, up to a factor.
-int64_t encoder_size(const Config& c) {
-  return int64_t{c.n_audio_layer} * c.n_audio_state * c.n_audio_state;
-}
+int64_t encoder_size(const Config& c) { return int64_t{c.n_audio_layer} * c.n_audio_state * c.n_audio_state; }
 
 // Distil-Whisper's models keep the first and last of their teacher's decoder layers; no other Whisper has so few
 // behind so large an encoder.
@@ -50,10 +48,10 @@ Result<Choice> chosen_default(const Library& library, const std::string& name) {
   auto path = name.starts_with('/') && fs::exists(name, ignored) ? library.resolve(name) : library.find(name);
   if (!path.ok()) {
     const bool elsewhere = name.starts_with('/');
-    return not_found(
-        fmt::format("'{}', which `shorthand models default` set, is no longer there; {}`shorthand models default "
-                    "--unset` forgets it, -m names another",
-                    printable(name, 200), elsewhere ? "" : fmt::format("`shorthand models pull {}` may get it back, ", name)));
+    return not_found(fmt::format(
+        "'{}', which `shorthand models default` set, is no longer there; {}`shorthand models default "
+        "--unset` forgets it, -m names another",
+        printable(name, 200), elsewhere ? "" : fmt::format("`shorthand models pull {}` may get it back, ", name)));
   }
   choice.path = *std::move(path);
   // What is wrong with it is told by who opens it.
@@ -128,7 +126,8 @@ Result<std::string> check_default(const Library& library, const std::string& nam
 
 std::string reason_of(const Choice& choice) {
   const auto among = [&](std::string_view where) {
-    return choice.of == 1 ? fmt::format("the only model {}", where) : fmt::format("the best of {} models {}", choice.of, where);
+    return choice.of == 1 ? fmt::format("the only model {}", where)
+                          : fmt::format("the best of {} models {}", choice.of, where);
   };
   switch (choice.why) {
     case Choice::Why::set_as_default: return "set by `shorthand models default`";

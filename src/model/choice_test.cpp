@@ -189,7 +189,8 @@ TEST_F(ChooseTest, ADefaultThatIsGoneIsAnErrorAndNotPassedOver) {
   const auto gone = choose_model(library, {});
   ASSERT_FALSE(gone.ok());
   EXPECT_EQ(gone.error().kind, Error::Kind::not_found);
-  EXPECT_THAT(gone.error().message, HasSubstr("'ggml-b.bin', which `shorthand models default` set, is no longer there"));
+  EXPECT_THAT(gone.error().message,
+              HasSubstr("'ggml-b.bin', which `shorthand models default` set, is no longer there"));
   EXPECT_THAT(gone.error().message, HasSubstr("--unset"));
   ASSERT_TRUE(library.store.set_default("/no/such/model").ok());
   EXPECT_EQ(choose_model(library, {}).error().kind, Error::Kind::not_found);

@@ -142,15 +142,16 @@ int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return hop.cancelled || hop.late ? 1 : 0;
 }
 
-// Why a hop failed, after the server's name.
-std::string failure(CURL* curl, CURLcode code, const Hop& hop) {
+// Why a hop failed, after the server's name; `reached`: some server has answered before.
+std::string failure(CURL* curl, CURLcode code, const Hop& hop, bool reached) {
+  const std::string_view way_out =
+      reached ? "run it again to go on" : "check the network and the proxy, or set HF_ENDPOINT to a mirror";
   long refused = 0;
   curl_easy_getinfo(curl, CURLINFO_HTTP_CONNECTCODE, &refused);
   if (refused >= 300) return fmt::format("the proxy refuses it (HTTP {}); check https_proxy and no_proxy", refused);
   if (!hop.answered && (hop.late || code == CURLE_OPERATION_TIMEDOUT))
-    return fmt::format("no answer within {:.3g} s; check the network and the proxy, or set HF_ENDPOINT to a mirror",
-                       hop.answer_timeout_ms / 1000);
-  return fmt::format("{}; run it again to go on", lower(curl_easy_strerror(code)));
+    return fmt::format("no answer within {:.3g} s; {}", hop.answer_timeout_ms / 1000, way_out);
+  return fmt::format("{}; {}", lower(curl_easy_strerror(code)), way_out);
 }
 
 Error cancelled_error(std::string_view shown) {
@@ -216,8 +217,9 @@ HttpOutcome HttpClient::get(const HttpRequest& request, std::string_view shown, 
     if (hop.error) return fail(std::move(*hop.error));
     if (hop.cancelled) return fail(cancelled_error(shown));
     if (code != CURLE_OK)
-      return fail(io_error(fmt::format("{}: {}: {}", shown, printable(origin.host), failure(curl, code, hop))),
-                  hop.late || is_transient(code));
+      return fail(
+          io_error(fmt::format("{}: {}: {}", shown, printable(origin.host), failure(curl, code, hop, reached_))),
+          hop.late || is_transient(code));
     if (!hop.show_reply()) return fail(std::move(*hop.error));
     if (!is_redirect(outcome.reply.status)) return outcome;
 

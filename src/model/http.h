@@ -26,11 +26,11 @@ struct HttpReply {
 };
 
 struct HttpRequest {
-  std::string url;                   // http or https
-  std::vector<std::string> headers;  // "Range: bytes=5-", to every hop
-  std::string token;                 // sent as "Authorization: Bearer" to the origin of `url` alone
+  std::string url;                                   // http or https
+  std::vector<std::string> headers;                  // "Range: bytes=5-", to every hop
+  std::string token;                                 // sent as "Authorization: Bearer" to the origin of `url` alone
   std::chrono::milliseconds answer_timeout{10'000};  // from the start to the first line of an answer, at each hop
-  std::chrono::seconds stall_timeout{30};  // no byte for so long ends the transfer
+  std::chrono::seconds stall_timeout{30};            // no byte for so long ends the transfer
 };
 
 // How a GET ended. `transient`: the same request may go through later.

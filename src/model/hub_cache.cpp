@@ -98,8 +98,7 @@ std::optional<HubCache> HubCache::of_user() {
     if (const auto hub = environment(name)) return HubCache(expand_home(*hub));
   }
   if (const auto home = environment("HF_HOME")) return HubCache(expand_home(*home) / "hub");
-  if (const auto cache = environment("XDG_CACHE_HOME"))
-    return HubCache(expand_home(*cache) / "huggingface" / "hub");
+  if (const auto cache = environment("XDG_CACHE_HOME")) return HubCache(expand_home(*cache) / "huggingface" / "hub");
   if (environment("HOME")) return HubCache(expand_home("~/.cache/huggingface/hub"));
   return {};
 }

@@ -23,8 +23,13 @@ namespace fs = std::filesystem;
 
 // Of a repository, besides config.json and the weights: what the readers of either form look at.
 constexpr const char* kTransformersFiles[] = {
-    "generation_config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json",
-    "vocab.json",             "merges.txt",               "added_tokens.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
 };
 constexpr const char* kCTranslate2Files[] = {"preprocessor_config.json", "tokenizer.json"};
 

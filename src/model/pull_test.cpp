@@ -400,8 +400,7 @@ TEST_F(PullTest, ASilentHubIsGivenUpAtOnce) {
 
 TEST_F(PullTest, SilenceAfterAnAnswerIsTriedAgain) {
   options.answer_timeout = std::chrono::milliseconds(300);
-  FaultServer server(
-      Routes{{kPath, {whole({{"drop_after", 100'000}}), json::object({{"silent", true}}), whole()}}});
+  FaultServer server(Routes{{kPath, {whole({{"drop_after", 100'000}}), json::object({{"silent", true}}), whole()}}});
   const auto pulled = pull_from(server);
   ASSERT_TRUE(pulled.ok()) << pulled.error().message;
   EXPECT_EQ(content(pulled->path), body);
@@ -482,7 +481,8 @@ TEST_F(RepositoryTest, AllFilesOfOneCommitArriveTogether) {
   EXPECT_EQ(content(pulled->path / "model.safetensors"), body);
   EXPECT_EQ(content(pulled->path / "config.json"), kConfig);
   EXPECT_THAT(entries(), ElementsAre("owner--name"));
-  EXPECT_THAT(files_of(pulled->path), ElementsAre("added_tokens.json", "config.json", "model.safetensors", "vocab.json"));
+  EXPECT_THAT(files_of(pulled->path),
+              ElementsAre("added_tokens.json", "config.json", "model.safetensors", "vocab.json"));
   EXPECT_EQ(store.find("owner/name"), pulled->path);
   EXPECT_TRUE(pull_from(server, "owner/name")->was_installed);
 }

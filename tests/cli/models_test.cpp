@@ -417,11 +417,13 @@ TEST_F(ChosenModelTest, HuggingFacesCacheComesAfterTheStore) {
   cache(large_, "small");
   expect_choice("small, the only model in Hugging Face's cache; ", of_large_);
   EXPECT_EQ(transcribe({"-q", "-m", "small"}).out, of_large_);
-  EXPECT_EQ(transcribe({"-q", "-m", (folder_ / "hub/models--ggerganov--whisper.cpp/snapshots").string() + "/" +
-                                        std::string(40, 'c') + "/ggml-small.bin"})
+  EXPECT_EQ(transcribe({"-q", "-m",
+                        (folder_ / "hub/models--ggerganov--whisper.cpp/snapshots").string() + "/" +
+                            std::string(40, 'c') + "/ggml-small.bin"})
                 .out,
             of_large_);
-  EXPECT_THAT(run({"list"}).out, HasSubstr("\nin Hugging Face's cache, " + environment_["HF_HUB_CACHE"] + ":\n* small "));
+  EXPECT_THAT(run({"list"}).out,
+              HasSubstr("\nin Hugging Face's cache, " + environment_["HF_HUB_CACHE"] + ":\n* small "));
   expect_failure(run({"rm", "small"}), "lies in Hugging Face's cache");
   install(small_, "one");
   expect_choice("one (English only), the only model installed; ", of_small_);
