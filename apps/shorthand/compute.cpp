@@ -60,8 +60,7 @@ std::string explain(const Choice& choice) {
 Result<ChosenModel> named_model(const std::string& name, std::string_view chosen_by) {
   ChosenModel chosen{name, {}, chosen_by, {}};
   std::error_code ignored;
-  if (name != kBuiltinName || std::filesystem::exists(name, ignored))
-    chosen.path = SHORTHAND_TRY(SHORTHAND_TRY(Library::of_user()).resolve(name));
+  if (name != kBuiltinName || std::filesystem::exists(name, ignored)) chosen.path = SHORTHAND_TRY(resolve_model(name));
   return chosen;
 }
 
@@ -76,7 +75,9 @@ Result<ChosenModel> find_model(const std::string& option, const Wanted& wanted) 
     return chosen;
   }
   constexpr std::string_view kChosenBy[] = {"default", "best installed", "best cached", "builtin"};
-  Choice choice = SHORTHAND_TRY(choose_model(SHORTHAND_TRY(Library::of_user()), wanted));
+  // Where there is no place for models, there is none: a service may have no HOME.
+  const auto library = Library::of_user();
+  Choice choice = library.ok() ? SHORTHAND_TRY(choose_model(*library, wanted)) : Choice();
   std::string why = explain(choice);
   return ChosenModel{std::move(choice.name), std::move(choice.path), kChosenBy[static_cast<size_t>(choice.why)],
                      std::move(why)};

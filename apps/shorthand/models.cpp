@@ -125,7 +125,7 @@ Result<void> list(const std::string& format) {
 // "builtin" is the model in the program, unless a file has that name.
 Result<std::optional<fs::path>> path_of(const std::string& name) {
   if (name == kBuiltinName && !fs::exists(name)) return std::optional<fs::path>();
-  return std::optional(SHORTHAND_TRY(SHORTHAND_TRY(Library::of_user()).resolve(name)));
+  return std::optional(SHORTHAND_TRY(resolve_model(name)));
 }
 
 Result<void> info(const std::string& name, const std::string& format) {
@@ -275,7 +275,7 @@ void add_format(CLI::App& command, std::string& format) {
 
 void add_models(CLI::App& app, int& status) {
   auto* models = app.add_subcommand("models",
-                                    "Fetch, list, look at, convert, make and remove models\n\nExamples:\n"
+                                    "Fetch, list, choose, look at, convert, make and remove models\n\nExamples:\n"
                                     "  shorthand models pull base              from Hugging Face, resumable\n"
                                     "  shorthand models default base           use it where -m names no other\n"
                                     "  shorthand models info base.en\n"

@@ -55,7 +55,7 @@ Result<npu::EncoderSizes> sizes_of(const std::string& model) {
   } else if (model == kBuiltinName && !fs::exists(model)) {
     c = SHORTHAND_TRY(parse_checkpoint(builtin_model_bytes(), kBuiltinName)).config;
   } else {
-    const fs::path path = SHORTHAND_TRY(SHORTHAND_TRY(Library::of_user()).resolve(model));
+    const fs::path path = SHORTHAND_TRY(resolve_model(model));
     bool native = false;
     if (!fs::is_directory(path)) {
       const MappedFile file = SHORTHAND_TRY(MappedFile::open(path));

@@ -23,7 +23,7 @@ struct Published {
   int width, encoder_layers, decoder_layers, n_mels, n_vocab;
 };
 
-// The sizes of OpenAI's and Distil-Whisper's models, from their config.json.
+// The sizes of OpenAI's and Distil-Whisper's models, from their config.json; and one of somebody's.
 constexpr Published kPublished[] = {
     {"tiny", 384, 4, 4, 80, 51865},
     {"tiny.en", 384, 4, 4, 80, 51864},
@@ -32,6 +32,7 @@ constexpr Published kPublished[] = {
     {"small", 768, 12, 12, 80, 51865},
     {"small.en", 768, 12, 12, 80, 51864},
     {"distil-small.en", 768, 12, 4, 80, 51864},
+    {"pruned-small", 768, 12, 6, 80, 51865},
     {"medium", 1024, 24, 24, 80, 51865},
     {"medium.en", 1024, 24, 24, 80, 51864},
     {"distil-medium.en", 1024, 24, 2, 80, 51864},
@@ -87,6 +88,8 @@ TEST(ChoiceTest, ManyLanguagesBeforeOneUnlessEnglishIsSpoken) {
   EXPECT_EQ(best({"base", "base.en"}), "base");
   EXPECT_EQ(best({"base", "base.en"}, Language::english), "base.en");
   EXPECT_EQ(best({"base", "base.en"}, Language::other), "base");
+  EXPECT_EQ(best({"pruned-small", "small.en"}), "pruned-small");
+  EXPECT_EQ(best({"pruned-small", "small.en"}, Language::english), "small.en");
   EXPECT_EQ(best({"base", "small.en"}, Language::other), "base");
   EXPECT_EQ(best({"base.en", "small.en"}, Language::other), "none");
   EXPECT_EQ(best({"medium", "distil-medium.en"}), "medium");

@@ -55,7 +55,21 @@ Error missing(const std::string& name, const std::vector<Installed>& installed, 
   return not_found(fmt::format("no model '{}'; {}; {}", printable(name), have, way_out));
 }
 
+// An existing path of a model; of a directory of Hugging Face's cache, its snapshot.
+std::optional<fs::path> existing(const std::string& name_or_path) {
+  std::error_code ignored;
+  if (name_or_path.empty() || !fs::exists(name_or_path, ignored)) return {};
+  fs::path path = name_or_path;
+  if (auto snapshot = snapshot_of(path.has_filename() ? path : path.parent_path())) return snapshot;
+  return path;
+}
+
 }  // namespace
+
+Result<fs::path> resolve_model(const std::string& name_or_path) {
+  if (auto path = existing(name_or_path)) return *std::move(path);
+  return SHORTHAND_TRY(Library::of_user()).find(name_or_path);
+}
 
 Result<Library> Library::of_user() { return Library{SHORTHAND_TRY(Store::of_user()), HubCache::of_user()}; }
 
@@ -69,12 +83,8 @@ Result<fs::path> Library::find(const std::string& name) const {
 }
 
 Result<fs::path> Library::resolve(const std::string& name_or_path) const {
-  std::error_code ignored;
-  if (name_or_path.empty() || !fs::exists(name_or_path, ignored)) return find(name_or_path);
-  fs::path path = name_or_path;
-  if (!path.has_filename()) path = path.parent_path();
-  if (auto snapshot = snapshot_of(path)) return *std::move(snapshot);
-  return fs::path(name_or_path);
+  if (auto path = existing(name_or_path)) return *std::move(path);
+  return find(name_or_path);
 }
 
 Result<bool> Library::remove(const std::string& name) const {

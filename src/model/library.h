@@ -31,4 +31,7 @@ struct Library {
   Result<bool> remove(const std::string& name) const;
 };
 
+// What Library::resolve() says of the user's library; a path needs none.
+Result<std::filesystem::path> resolve_model(const std::string& name_or_path);
+
 }  // namespace shorthand

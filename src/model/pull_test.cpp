@@ -388,6 +388,7 @@ TEST_F(PullTest, NobodyListening) {
 // Who was never reached is not asked again and again: a person waits.
 TEST_F(PullTest, ASilentHubIsGivenUpAtOnce) {
   options.answer_timeout = std::chrono::milliseconds(300);
+  options.stall_timeout = std::chrono::hours(1);
   FaultServer server(Routes{{kPath, {json::object({{"silent", true}})}}});
   const auto pulled = pull_from(server);
   ASSERT_FALSE(pulled.ok());
@@ -400,6 +401,7 @@ TEST_F(PullTest, ASilentHubIsGivenUpAtOnce) {
 
 TEST_F(PullTest, SilenceAfterAnAnswerIsTriedAgain) {
   options.answer_timeout = std::chrono::milliseconds(300);
+  options.stall_timeout = std::chrono::hours(1);
   FaultServer server(Routes{{kPath, {whole({{"drop_after", 100'000}}), json::object({{"silent", true}}), whole()}}});
   const auto pulled = pull_from(server);
   ASSERT_TRUE(pulled.ok()) << pulled.error().message;

@@ -364,6 +364,15 @@ TEST_F(ChosenModelTest, TheBestInstalledElseTheBuiltIn) {
   EXPECT_THAT(dumped.err, HasSubstr("using two, "));
 }
 
+TEST_F(ChosenModelTest, WithoutAHomeThereIsTheBuiltInModelAndThereArePaths) {
+  for (const char* name : {"HOME", "XDG_DATA_HOME", "SHORTHAND_MODELS_DIR", "HF_HUB_CACHE"}) environment_[name] = "";
+  const Ran builtin = shorthand({"transcribe", speech()});
+  EXPECT_EQ(builtin.status, 0);
+  EXPECT_THAT(builtin.err, HasSubstr("using the built-in model, as no other is installed"));
+  EXPECT_EQ(text(small_), of_small_);
+  expect_failure(transcribe({"-m", "base"}), "no directory for models");
+}
+
 TEST_F(ChosenModelTest, TheDefaultAndTheEnvironmentSayWhich) {
   install(small_, "one");
   install(large_, "two");
