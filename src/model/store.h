@@ -40,6 +40,10 @@ class Store {
   // published as, too.
   std::optional<std::filesystem::path> find(std::string_view name) const;
 
+  // The file that a packed model of this name is installed as. `name` may be a path: then it is that file's or
+  // folder's. Errors: nothing of it can be a name.
+  Result<std::filesystem::path> packed_path(const std::string& name) const;
+
   // Deletes an installed model, by name only. Errors: a path, or no such model.
   Result<void> remove(const std::string& name) const;
 

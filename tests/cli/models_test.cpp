@@ -159,6 +159,22 @@ TEST_F(ModelsTest, ACTranslate2FolderIsAModelLikeAnother) {
   expect_failure(run({"info", folder.string()}), "no vocabulary.json or vocabulary.txt in");
 }
 
+TEST_F(ModelsTest, AModelPackedWithoutAFileIsInstalled) {
+  const std::string ggml = random("micro.en");
+  const fs::path folder = folder_ / "folders/somewhere";
+  testing::write_ctranslate2_folder(folder, "float16");
+  fs::copy_file(ggml, folder_ / "ggml-mine.bin");
+  const Ran by_file = run({"convert", (folder_ / "ggml-mine.bin").string()});
+  EXPECT_EQ(by_file.status, 0) << by_file.err;
+  EXPECT_THAT(by_file.err, HasSubstr((folder_ / "store/mine.shorthand").string()));
+  EXPECT_EQ(text("mine", "int8"), text(ggml, "int8"));
+  EXPECT_EQ(run({"convert", folder.string() + "/"}).status, 0);
+  EXPECT_EQ(info("somewhere")["format"], "native int8");
+  fs::rename(folder, folder_ / "store/owner--repo");
+  EXPECT_EQ(run({"convert", "owner/repo"}).status, 0);
+  EXPECT_TRUE(fs::exists(folder_ / "store/owner--repo.shorthand"));
+}
+
 TEST_F(ModelsTest, AFileIsConvertedInPlace) {
   const std::string model = random("micro.en"), expected = text(model);
   for (int i = 0; i < 2; ++i) {
