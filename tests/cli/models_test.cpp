@@ -13,6 +13,7 @@
 #include "support/process.h"
 #include "support/real_models.h"
 #include "support/shared_data.h"
+#include "text/english_normalizer.h"
 
 namespace shorthand {
 namespace {
@@ -410,6 +411,26 @@ TEST_F(ChosenModelTest, TheBestInstalledElseTheBuiltIn) {
   const Ran dumped = shorthand({"dump", speech(), "-o", (folder_ / "dump").string()});
   EXPECT_EQ(dumped.status, 0) << dumped.err;
   EXPECT_THAT(dumped.err, HasSubstr("using two, "));
+}
+
+// What `make demo` does where the hub does not answer. The words are those of the address as it was published.
+TEST_F(ChosenModelTest, APackedGeneralModelWritesWhatWasSaid) {
+  for (const char* name : {"base", "tiny.en"}) {
+    SHORTHAND_NEEDS_REAL_MODEL(name);
+    const Ran packed = run({"convert", testing::real_model(name).string()});
+    ASSERT_EQ(packed.status, 0) << packed.err;
+    const Ran heard = shorthand({"transcribe", (testing::repository_dir() / "tests/data/general/moon.flac").string()});
+    EXPECT_EQ(heard.status, 0) << heard.err;
+    EXPECT_THAT(heard.err, HasSubstr(std::string("using ") + name));
+    EXPECT_EQ(
+        normalize_english(heard.out),
+        normalize_english(
+            "I believe that this nation should commit itself to achieving the goal, before this decade is out, of "
+            "landing a man on the moon and returning him safely to the earth. No single space project in this "
+            "period will be more impressive to mankind, or more important for the long-range exploration of "
+            "space."));
+    ASSERT_EQ(run({"rm", name}).status, 0);
+  }
 }
 
 TEST_F(ChosenModelTest, WithoutAHomeThereIsTheBuiltInModelAndThereArePaths) {
