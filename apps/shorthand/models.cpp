@@ -14,6 +14,7 @@
 #include "cli.h"
 #include "compute.h"
 #include "engine/builtin.h"
+#include "model/alignment_heads.h"
 #include "model/choice.h"
 #include "model/facts.h"
 #include "model/library.h"
@@ -122,6 +123,23 @@ Result<void> list(const std::string& format) {
   return write_stdout(text);
 }
 
+std::string_view describe(AlignmentSource source) {
+  switch (source) {
+    case AlignmentSource::file: return "named by the model's files";
+    case AlignmentSource::name: return "those of OpenAI's model of this size";
+    case AlignmentSource::upper_half: break;
+  }
+  return "all of the decoder's upper half";
+}
+std::string_view code_of(AlignmentSource source) {
+  switch (source) {
+    case AlignmentSource::file: return "file";
+    case AlignmentSource::name: return "name";
+    case AlignmentSource::upper_half: break;
+  }
+  return "upper_half";
+}
+
 // "builtin" is the model in the program, unless a file has that name.
 Result<std::optional<fs::path>> path_of(const std::string& name) {
   if (name == kBuiltinName && !fs::exists(name)) return std::optional<fs::path>();
@@ -133,11 +151,13 @@ Result<void> info(const std::string& name, const std::string& format) {
   const ModelFacts f = SHORTHAND_TRY(found ? read_facts(*found) : parse_facts(builtin_model_bytes(), kBuiltinName));
   const std::string path = found ? found->string() : std::string(kBuiltinName);
   const Config& c = f.config;
+  const AlignmentHeads heads = alignment_heads_of(c, f.english_only, f.generation);
   if (format == "json") {
     const Json out = {{"path", path},
                       {"format", f.format},
                       {"size", size_name(c)},
                       {"bytes", f.bytes},
+                      {"float_weights", f.float_weights},
                       {"parameters", f.parameters()},
                       {"n_vocab", c.n_vocab},
                       {"text_tokens", f.text_tokens},
@@ -151,16 +171,20 @@ Result<void> info(const std::string& name, const std::string& format) {
                       {"n_text_state", c.n_text_state},
                       {"n_text_head", c.n_text_head},
                       {"n_text_layer", c.n_text_layer},
-                      {"n_mels", c.n_mels}};
+                      {"n_mels", c.n_mels},
+                      {"alignment_heads", heads.heads},
+                      {"alignment_heads_from", code_of(heads.source)}};
     return write_stdout(out.dump(2) + "\n");
   }
   return write_stdout(fmt::format(
-      "{}\n  format      {}, {:.1f} MB\n  size        {}: {:.1f} M parameters\n  encoder     {} layers, {} wide, {} "
+      "{}\n  format      {}, {:.1f} MB{}\n  size        {}: {:.1f} M parameters\n  encoder     {} layers, {} wide, {} "
       "heads, {} positions, {} mels\n"
-      "  decoder     {} layers, {} wide, {} heads, {} positions\n  vocabulary  {}: {} text tokens, {}\n",
-      path, f.format, static_cast<double>(f.bytes) / 1e6, size_name(c), static_cast<double>(f.parameters()) / 1e6,
-      c.n_audio_layer, c.n_audio_state, c.n_audio_head, c.n_audio_ctx, c.n_mels, c.n_text_layer, c.n_text_state,
-      c.n_text_head, c.n_text_ctx, c.n_vocab, f.text_tokens, languages_of(f)));
+      "  decoder     {} layers, {} wide, {} heads, {} positions\n  vocabulary  {}: {} text tokens, {}\n"
+      "  alignment   {} heads, {}\n",
+      path, f.format, static_cast<double>(f.bytes) / 1e6, f.float_weights ? "" : "; the float weights are not there",
+      size_name(c), static_cast<double>(f.parameters()) / 1e6, c.n_audio_layer, c.n_audio_state, c.n_audio_head,
+      c.n_audio_ctx, c.n_mels, c.n_text_layer, c.n_text_state, c.n_text_head, c.n_text_ctx, c.n_vocab, f.text_tokens,
+      languages_of(f), heads.heads.size(), describe(heads.source)));
 }
 
 // How the model that was fetched is used: by itself, or by its name.

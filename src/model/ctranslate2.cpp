@@ -148,9 +148,9 @@ class FileReader {
     const uint16_t length = in_.read<uint16_t>();
     const std::string_view text = in_.take_text(length);
     if (in_.failed()) return truncated(where);
-    if (text.empty() || text.find('\0') != text.size() - 1)
-      return bad_input(
-          fmt::format("{}: a name in {} does not end where it is said to; the file is damaged", file_, where));
+    if (text.size() < 2 || text.find('\0') != text.size() - 1)
+      return bad_input(fmt::format(
+          "{}: a name in {} is empty, or does not end where it is said to; the file is damaged", file_, where));
     return text.substr(0, text.size() - 1);
   }
 

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "model/native.h"
 #include "text/vocabulary.h"
@@ -18,11 +20,13 @@ void take(Header& header, ModelFacts& facts) {
   facts.config = header.config;
   facts.english_only = settle_english_only(header.english_only, header.generation, header.pieces);
   facts.text_tokens = header.pieces.size();
+  facts.generation = std::move(header.generation);
 }
 
 ModelFacts facts_of(Checkpoint checkpoint) {
   ModelFacts facts;
   facts.format = checkpoint.format;
+  facts.float_weights = std::ranges::all_of(checkpoint.tensors, [](const auto& t) { return is_float(t.second.dtype); });
   take(checkpoint, facts);
   for (const MappedFile& file : checkpoint.files) facts.bytes += file.bytes().size();
   return facts;
@@ -49,6 +53,7 @@ Result<ModelFacts> read_facts(const fs::path& path) {
       ModelFacts facts;
       facts.format = fmt::format("native {}", compute_type_name(view.header.type));
       facts.packed = view.header.type;
+      facts.float_weights = view.header.type == ComputeType::float32;
       take(view.header, facts);
       facts.bytes = file.bytes().size();
       return facts;

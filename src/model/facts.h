@@ -23,7 +23,9 @@ struct ModelFacts {
   Config config;
   bool english_only = false;
   size_t text_tokens = 0;
-  uint64_t bytes = 0;  // of the weights' files
+  uint64_t bytes = 0;          // of the weights' files
+  bool float_weights = false;  // every weight is there as a float, of whatever width
+  GenerationConfig generation;
 
   int languages() const;
   uint64_t parameters() const;

@@ -122,6 +122,8 @@ std::optional<DType> parse_dtype(std::string_view name) {
   return {};
 }
 
+bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16; }
+
 size_t block_elements(DType dtype) { return info(dtype).elements; }
 size_t block_bytes(DType dtype) { return info(dtype).bytes; }
 

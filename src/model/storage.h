@@ -30,6 +30,8 @@ inline constexpr std::array kAllDTypes = {DType::f32,  DType::f16,  DType::bf16,
 std::string_view dtype_name(DType dtype);
 std::optional<DType> parse_dtype(std::string_view name);
 
+bool is_float(DType dtype);  // no scale, no loss but its width's
+
 // Elements that share a scale (1 or 32), and the bytes they take.
 size_t block_elements(DType dtype);
 size_t block_bytes(DType dtype);

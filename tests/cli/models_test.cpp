@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "model/checkpoint.h"
+#include "support/ctranslate2.h"
 #include "support/fault_server.h"
 #include "support/hugging_face.h"
 #include "support/process.h"
@@ -101,6 +102,7 @@ TEST_F(ModelsTest, ANativeFileSaysWhatItsOriginalSays) {
   EXPECT_EQ(facts["text_tokens"], 50256);
   EXPECT_EQ(facts["english_only"], true);
   EXPECT_EQ(facts["languages"], 1);
+  EXPECT_EQ(facts["float_weights"], true);
   const Ran shown = run({"info", ggml});
   EXPECT_EQ(shown.status, 0);
   EXPECT_THAT(shown.out, HasSubstr("English only"));
@@ -111,7 +113,8 @@ TEST_F(ModelsTest, ANativeFileSaysWhatItsOriginalSays) {
     Json of_native = info(native);
     EXPECT_EQ(of_native["format"], "native " + type);
     EXPECT_EQ(of_native["bytes"], fs::file_size(native));
-    for (const char* field : {"path", "bytes", "format"}) of_native[field] = facts[field];
+    EXPECT_EQ(of_native["float_weights"], type == "float32");
+    for (const char* field : {"path", "bytes", "format", "float_weights"}) of_native[field] = facts[field];
     EXPECT_EQ(of_native, facts);
     EXPECT_EQ(text(native, type), text(ggml, type)) << type;
     const std::string other = type == "int8" ? "float32" : "int8";
@@ -125,6 +128,35 @@ TEST_F(ModelsTest, ANativeFileSaysWhatItsOriginalSays) {
   EXPECT_EQ(contents(again), contents(ggml));
   EXPECT_EQ(run({"random", "--like", "micro.en", "--seed", "8", again}).status, 0);
   EXPECT_NE(contents(again), contents(ggml));
+}
+
+TEST_F(ModelsTest, ACTranslate2FolderIsAModelLikeAnother) {
+  const fs::path folder = folder_ / "store/Systran--faster-whisper-none";
+  testing::write_ctranslate2_folder(folder, "int8_float16");
+  const Json list = Json::parse(run({"list", "--format", "json"}).out);
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[1]["name"], "Systran/faster-whisper-none");
+  const Json facts = info("Systran/faster-whisper-none");
+  EXPECT_EQ(facts["format"], "ctranslate2 int8_float16");
+  EXPECT_EQ(facts["bytes"], fs::file_size(folder / "model.bin"));
+  EXPECT_EQ(facts["float_weights"], false);
+  EXPECT_EQ(facts["n_mels"], 4);
+  EXPECT_EQ(facts["text_tokens"], 259);
+  EXPECT_EQ(facts["languages"], 2);
+  EXPECT_EQ(facts["alignment_heads"], Json::parse("[[1, 0]]"));
+  EXPECT_EQ(facts["alignment_heads_from"], "file");
+  const Ran shown = run({"info", folder.string()});
+  EXPECT_THAT(shown.out, HasSubstr("ctranslate2 int8_float16, 0.3 MB; the float weights are not there"));
+  EXPECT_THAT(shown.out, HasSubstr("1 heads, named by the model's files"));
+  // The native file keeps the heads that the folder names, and is the same from the folder and from the file in it.
+  const std::string native = (folder_ / "a.int8").string(), again = (folder_ / "b.int8").string();
+  EXPECT_EQ(run({"convert", folder.string(), native}).status, 0);
+  EXPECT_EQ(run({"convert", (folder / "model.bin").string(), again}).status, 0);
+  EXPECT_EQ(contents(native), contents(again));
+  EXPECT_EQ(info(native)["alignment_heads"], facts["alignment_heads"]);
+  EXPECT_EQ(info(native)["alignment_heads_from"], "file");
+  fs::remove(folder / "vocabulary.json");
+  expect_failure(run({"info", folder.string()}), "no vocabulary.json or vocabulary.txt in");
 }
 
 TEST_F(ModelsTest, AFileIsConvertedInPlace) {
