@@ -92,6 +92,9 @@ Result<std::vector<Installed>> Store::list() const {
     if (auto name = model_name(*entry)) models.push_back({std::move(*name), entry->path(), bytes_in(entry->path())});
   }
   if (error) return io_error(fmt::format("{}: {}", directory_.string(), system_message(error.value())));
+  for (Installed& model : models) {
+    if (find(model.name) != model.path) model.name = model.path.filename().string();
+  }
   std::sort(models.begin(), models.end(), [](const Installed& a, const Installed& b) {
     return std::pair(a.name, a.path) < std::pair(b.name, b.path);
   });
@@ -102,6 +105,8 @@ std::optional<fs::path> Store::find(std::string_view name) const {
   const std::string entry = entry_name(name);
   std::error_code ignored;
   if (!entry.empty()) {
+    // A repository is a directory.
+    if (entry != name && fs::is_directory(directory_ / entry, ignored)) return directory_ / entry;
     std::vector<std::string> files;
     for (const std::string_view suffix : kFileSuffixes) files.push_back(fmt::format("{}{}", entry, suffix));
     files.insert(files.begin() + 1, fmt::format("{}{}{}", kFilePrefix, entry, kFileSuffixes[0]));

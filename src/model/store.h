@@ -33,7 +33,9 @@ class Store {
 
   const std::filesystem::path& directory() const { return directory_; }
 
-  // By name, in alphabetical order; unfinished downloads are not among them. A store that does not exist is empty.
+  // By name, in alphabetical order; unfinished downloads are not among them. Where several files would have one name,
+  // it is that of the one which find() gives, and the others have their whole file names. A store that does not exist
+  // is empty.
   Result<std::vector<Installed>> list() const;
 
   // Where the model of that name lies; none where there is no such model. A short name finds the repositories it is
