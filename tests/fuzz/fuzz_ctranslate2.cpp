@@ -82,7 +82,10 @@ void load_edited(const Good& from, std::string_view changes) {
     const size_t at = number(&changes, 1);
     file[begin + (size > 0 ? at % size : 0)] = static_cast<char>(number(&changes, 1));
   }
-  if (changes.size() == 3) file.resize(from.boundaries[number(&changes, 2) % from.boundaries.size()] + changes[0] % 2);
+  if (changes.size() == 3) {
+    const size_t field = number(&changes, 2) % (from.boundaries.size() - 1);
+    file.resize(from.boundaries[field] + number(&changes, 1) % 2);
+  }
   load(file);
 }
 
