@@ -34,10 +34,12 @@ Result<Json> model_facts(const Compute& compute, const std::string& path) {
     model["sha256"] = SHORTHAND_TRY(sha256_file(path));
     model["bytes"] = std::filesystem::file_size(path);
   } else {
-    const std::filesystem::path weights = std::filesystem::path(path) / "model.safetensors";
-    if (std::filesystem::is_regular_file(weights)) {
+    for (const char* name : {"model.safetensors", "pytorch_model.bin"}) {
+      const std::filesystem::path weights = std::filesystem::path(path) / name;
+      if (!std::filesystem::is_regular_file(weights)) continue;
       model["sha256"] = SHORTHAND_TRY(sha256_file(weights));
       model["bytes"] = std::filesystem::file_size(weights);
+      break;
     }
   }
   model["builtin"] = compute.builtin;

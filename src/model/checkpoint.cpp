@@ -9,7 +9,10 @@
 #include "base/phrase.h"
 #include "model/foreign.h"
 #include "model/ggml.h"
+#include "model/hf_weights.h"
+#include "model/openai.h"
 #include "model/safetensors.h"
+#include "model/torch_file.h"
 
 namespace shorthand {
 namespace {
@@ -25,14 +28,15 @@ struct Format {
 
 constexpr Format kFormats[] = {
     {is_ggml, open_ggml, parse_ggml},
-    {is_safetensors, open_safetensors, nullptr},
+    {is_safetensors, open_hugging_face, nullptr},
+    {is_torch_file, open_torch, parse_openai},
 };
 
 }  // namespace
 
 Result<Checkpoint> open_checkpoint(const fs::path& path) {
   std::error_code ignored;
-  if (fs::is_directory(path, ignored)) return open_safetensors(path);
+  if (fs::is_directory(path, ignored)) return open_hugging_face(path);
   const MappedFile file = SHORTHAND_TRY(MappedFile::open(path));
   for (const Format& format : kFormats) {
     if (format.recognises(file.bytes())) return format.open(path);

@@ -368,7 +368,6 @@ TEST(ForeignTest, OtherFilesAreCalledByTheirNames) {
       {"OggS", "is a recording (Ogg)"},
       {"ID3\x04", "is a recording (MP3)"},
       {"GGUF\x03", "is a GGUF file"},
-      {"PK\x03\x04", "is a PyTorch checkpoint"},
       {"<!DOCTYPE html><html>", "is a web page"},
       {"\n <HTML>", "is a web page"},
       {"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"},

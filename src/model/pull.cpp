@@ -12,7 +12,7 @@
 #include "base/phrase.h"
 #include "model/catalog.h"
 #include "model/huggingface.h"
-#include "model/safetensors.h"
+#include "model/hf_weights.h"
 
 namespace shorthand {
 namespace {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/safetensors.h"
+#include "model/hf_weights.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -47,7 +48,7 @@ std::vector<float> read(const Checkpoint& c, const std::string& name) {
 std::string file_of(const std::string& header, size_t data) {
   return safetensors_file(header, std::string(data, '\0'));
 }
-Result<std::vector<SafetensorsEntry>> parse(const std::string& file) {
+Result<std::vector<NamedTensor>> parse(const std::string& file) {
   return read_safetensors(std::as_bytes(std::span(file)), "s");
 }
 
@@ -58,7 +59,7 @@ TEST(SafetensorsTest, ReadsWhatTheFormatsLibraryWrote) {
   const auto entries = read_safetensors(file->bytes(), "three");
   ASSERT_TRUE(entries.ok()) << entries.error().message;
   ASSERT_EQ(entries->size(), 3u);
-  const auto values = [](const SafetensorsEntry& e) {
+  const auto values = [](const NamedTensor& e) {
     std::vector<float> out(e.shape.elements());
     decode(e.dtype, e.bytes, out);
     return out;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How numbers lie in model files: plain floats, and ggml's blocks of 32 small integers with a scale.
+// How numbers lie in model files: plain floats, ggml's blocks of 32 small integers with a scale, and its k-quants.
 //
 //   f32, f16, bf16   one number an element, little-endian
 //   q8_0   34 bytes  f16 d, 32 x int8 q                          value = q d
@@ -8,7 +8,8 @@
 //   q5_0   22        f16 d, u32 fifth bits, 16 bytes of nibbles  value = (q - 16) d
 //   q5_1   24        f16 d, f16 m, u32 fifth bits, 16 bytes      value = q d + m
 // The low nibbles are elements 0 to 15, the high ones 16 to 31; bit i of the u32 is bit 4 of element i. A block never
-// crosses a row: rows of block formats are multiples of 32 long. Source: ggml's block_q* structures.
+// crosses a row: rows of block formats are multiples of 32 long. Source: ggml's block_q* structures. The k-quants, q2_K
+// to q6_K, are described in model/k_quants.h.
 #pragma once
 
 #include <array>
@@ -20,15 +21,19 @@
 
 namespace shorthand {
 
-enum class DType : uint8_t { f32, f16, bf16, q8_0, q5_0, q5_1, q4_0, q4_1 };
+enum class DType : uint8_t { f32, f16, bf16, q8_0, q5_0, q5_1, q4_0, q4_1, q2_K, q3_K, q4_K, q5_K, q6_K };
 
-inline constexpr std::array kAllDTypes = {DType::f32,  DType::f16,  DType::bf16, DType::q8_0,
-                                          DType::q5_0, DType::q5_1, DType::q4_0, DType::q4_1};
+inline constexpr std::array kAllDTypes = {DType::f32,  DType::f16,  DType::bf16, DType::q8_0, DType::q5_0,
+                                          DType::q5_1, DType::q4_0, DType::q4_1, DType::q2_K, DType::q3_K,
+                                          DType::q4_K, DType::q5_K, DType::q6_K};
 
 std::string_view dtype_name(DType dtype);
 std::optional<DType> parse_dtype(std::string_view name);
 
-// Elements that share a scale (1 or 32), and the bytes they take.
+// Whether encode() knows it. Nothing here writes k-quants.
+constexpr bool can_encode(DType dtype) { return dtype < DType::q2_K; }
+
+// Elements that share a scale (1, 32 or 256), and the bytes they take.
 size_t block_elements(DType dtype);
 size_t block_bytes(DType dtype);
 
@@ -39,9 +44,9 @@ size_t stored_bytes(DType dtype, size_t elements);
 // Any bytes are accepted: every pattern is some number, infinity and NaN included.
 void decode(DType dtype, std::span<const std::byte> in, std::span<float> out);
 
-// From float32, the inverse preconditions. Block scales are chosen as ggml's reference quantisers do: by the largest
-// magnitude (q8_0: d = max|x| / 127; q4_0, q5_0: the element of largest magnitude gets the most negative q) or by the
-// range (q4_1, q5_1). The same bits on every machine.
+// From float32, the inverse preconditions, and can_encode(). Block scales are chosen as ggml's reference quantisers do:
+// by the largest magnitude (q8_0: d = max|x| / 127; q4_0, q5_0: the element of largest magnitude gets the most negative
+// q) or by the range (q4_1, q5_1). The same bits on every machine.
 void encode(DType dtype, std::span<const float> in, std::span<std::byte> out);
 
 }  // namespace shorthand
