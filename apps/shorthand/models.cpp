@@ -205,7 +205,8 @@ Result<void> make_random(const RandomArguments& a) {
   const FilterBank filters = FilterBank::slaney(model.config.n_mels);
   model.mel_filters.assign(filters.weights().begin(), filters.weights().end());
   const auto type = parse_dtype(a.type);
-  if (!type) return usage_error(fmt::format("--type: '{}' is none of f32, f16, q8_0, q5_0, q5_1, q4_0, q4_1", a.type));
+  if (!type || !can_encode(*type))
+    return usage_error(fmt::format("--type: '{}' is none of f32, f16, q8_0, q5_0, q5_1, q4_0, q4_1", a.type));
   model.matrices = *type;
   model.seed = a.seed;
   model.eot_after = a.eot_after;

@@ -11,8 +11,8 @@
 #include "base/file.h"
 #include "base/phrase.h"
 #include "model/catalog.h"
-#include "model/huggingface.h"
 #include "model/hf_weights.h"
+#include "model/huggingface.h"
 
 namespace shorthand {
 namespace {

@@ -34,7 +34,6 @@ constexpr std::string_view kAllowed[] = {kRebuildTensor, kRebuildParameter, kSto
 
 // The members of an archive, by their names without the archive's own before them.
 struct Archive {
-  std::string_view name;
   std::map<std::string_view, std::span<const std::byte>> members;
 
   std::optional<std::span<const std::byte>> find(std::string_view member) const {
@@ -50,15 +49,22 @@ Result<Archive> open_archive(std::span<const std::byte> bytes, std::string_view 
   });
   if (object == members.end())
     return bad_input(fmt::format("{}: is a zip archive, but none that torch.save wrote: it holds no data.pkl", file));
+  const std::string_view name = object->name.substr(0, object->name.size() - kPickleName.size() + 1);
   Archive archive;
-  archive.name = object->name.substr(0, object->name.size() - kPickleName.size() + 1);
+  const ZipMember* compressed = nullptr;
   for (const ZipMember& member : members) {
-    if (member.name.starts_with(archive.name))
-      archive.members.emplace(member.name.substr(archive.name.size()), member.bytes);
+    if (!member.name.starts_with(name)) continue;
+    if (member.compressed) compressed = &member;
+    archive.members.emplace(member.name.substr(name.size()), member.bytes);
   }
   if (archive.members.contains("constants.pkl"))
     return unsupported(fmt::format(
         "{}: is a TorchScript program; give the checkpoint that it was made of, saved with torch.save", file));
+  if (compressed)
+    return unsupported(
+        fmt::format("{}: '{}' in it is compressed, which torch.save never does; unpack the archive and "
+                    "pack it again without compression (zip -0)",
+                    file, printable(compressed->name)));
   const auto order = archive.find("byteorder");
   if (order && ByteReader(*order).take_text(order->size()) != "little")
     return unsupported(

@@ -118,17 +118,14 @@ std::optional<Record> read_record(ByteReader& r) {
   return r.failed() || disk != 0 ? std::nullopt : std::optional(record);
 }
 
-// The member's bytes, behind its local header, before `limit`.
-Result<std::span<const std::byte>> find_data(std::span<const std::byte> bytes, const Record& record, uint64_t limit,
-                                             std::string_view file) {
+// The member whose bytes lie behind its local header, before `limit`.
+Result<ZipMember> find_member(std::span<const std::byte> bytes, const Record& record, uint64_t limit,
+                              std::string_view file) {
   constexpr uint16_t kEncrypted = 1;
   if (record.flags & kEncrypted)
     return unsupported(fmt::format("{}: '{}' in it is encrypted", file, printable(record.name)));
-  if (record.method != 0 || record.stored != record.size)
-    return unsupported(
-        fmt::format("{}: '{}' in it is compressed, which torch.save never does; unpack the archive and "
-                    "pack it again without compression (zip -0)",
-                    file, printable(record.name)));
+  if (record.method != 0) return ZipMember{record.name, {}, true};
+  if (record.stored != record.size) return damaged(file);
   if (record.local_header > limit) return damaged(file);
   ByteReader r(bytes.subspan(record.local_header, limit - record.local_header));
   const bool is_header = r.read<uint32_t>() == kLocalHeader;
@@ -140,7 +137,7 @@ Result<std::span<const std::byte>> find_data(std::span<const std::byte> bytes, c
   r.take(extra);
   const auto data = r.take(record.size);
   if (r.failed() || !is_header || method != 0 || its_name != record.name) return damaged(file);
-  return data;
+  return ZipMember{record.name, data, false};
 }
 
 Result<void> check_apart(std::vector<ZipMember> members, std::string_view file) {
@@ -148,7 +145,7 @@ Result<void> check_apart(std::vector<ZipMember> members, std::string_view file) 
             [](const ZipMember& a, const ZipMember& b) { return a.bytes.data() < b.bytes.data(); });
   for (size_t i = 1; i < members.size(); ++i) {
     const auto& before = members[i - 1].bytes;
-    if (before.data() + before.size() > members[i].bytes.data())
+    if (!before.empty() && before.data() + before.size() > members[i].bytes.data())
       return bad_input(fmt::format("{}: '{}' and '{}' in it overlap; the file is damaged", file,
                                    printable(members[i - 1].name), printable(members[i].name)));
   }
@@ -174,7 +171,7 @@ Result<std::vector<ZipMember>> read_stored_zip(std::span<const std::byte> bytes,
   for (uint64_t i = 0; i < directory.members; ++i) {
     const auto record = read_record(r);
     if (!record) return damaged(file);
-    members.push_back({record->name, SHORTHAND_TRY(find_data(bytes, *record, directory.begin, file))});
+    members.push_back(SHORTHAND_TRY(find_member(bytes, *record, directory.begin, file)));
   }
   if (r.remaining() > 0) return damaged(file);
   SHORTHAND_TRY(check_apart(members, file));

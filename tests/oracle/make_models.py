@@ -158,7 +158,11 @@ def write_transformers(kind, tensors, dims, folder, out):
         model.save_pretrained(out, max_shard_size="60MB" if kind == "shards" else "50GB")
     tokenizer = transformers.WhisperTokenizerFast.from_pretrained(folder)
     features = transformers.WhisperFeatureExtractor(feature_size=dims["n_mels"])
-    transformers.WhisperProcessor(features, tokenizer).save_pretrained(out)
+    if int(transformers.__version__.split(".")[0]) >= 5:
+        transformers.WhisperProcessor(features, tokenizer).save_pretrained(out)
+    else:
+        tokenizer.save_pretrained(out)
+        features.save_pretrained(out)
 
 
 def main():
