@@ -371,6 +371,10 @@ TEST(GgmlTest, KQuantsAreRead) {
     const auto values = read(*parsed, t.text);
     EXPECT_EQ(values[255 * 256 + 7], std::strtof(cases[name]["values"][7].get<std::string>().c_str(), nullptr)) << name;
     EXPECT_EQ(read(*parsed, "decoder.ln.bias"), read(*parse_ggml(good, "g"), "decoder.ln.bias"));
+    for (size_t cut = t.begin + 1; cut < b.size(); cut += b.size() / 300) {
+      const Bytes part(b.begin(), b.begin() + static_cast<long>(cut));
+      EXPECT_THAT(parse_ggml(part, "cut.bin").error().message, HasSubstr("cut.bin: truncated")) << name << " " << cut;
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -17,6 +18,7 @@
 #include "support/hugging_face.h"
 #include "support/shared_data.h"
 #include "support/temporary_directory.h"
+#include "support/test_data.h"
 #include "support/tiny_model.h"
 #include "support/torch.h"
 
@@ -493,6 +495,38 @@ TEST(HuggingFaceTest, TokenizerJsonServesAlone) {
   ASSERT_TRUE(c.ok()) << c.error().message;
   EXPECT_EQ(c->pieces, d.source->pieces);
   EXPECT_EQ(c->special_ids.at("<|startoftranscript|>"), static_cast<int>(c->pieces.size()) + 1);
+}
+
+// Some seventy cuts of each file; the message names the file, or the directory where two of them disagree.
+TEST(HuggingFaceTest, AnyFileThatIsCutOffIsRefusedByName) {
+  Directory d;
+  json tokenizer = {{"model", {{"type", "BPE"}, {"vocab", d.vocab}}}, {"added_tokens", json::array()}};
+  for (const auto& [spelling, id] : d.added.items())
+    tokenizer["added_tokens"].push_back({{"id", id}, {"content", spelling}});
+  d.vocab = d.added = nullptr;
+  d.put("tokenizer.json", tokenizer.dump());
+  d.put("generation_config.json", R"({"is_multilingual": true, "suppress_tokens": [7], "alignment_heads": [[0, 0]]})");
+  d.put("processor_config.json", R"({"processor_class": "WhisperProcessor", "feature_extractor": {"feature_size": 4}})");
+  for (const bool pytorch : {false, true}) {
+    d.pytorch = pytorch;
+    const std::string weights = pytorch ? "pytorch_model.bin" : "model.safetensors";
+    d.shards = {{weights, d.shards.begin()->second}};
+    ASSERT_TRUE(d.open().ok());
+    for (const std::string& name :
+         {std::string("config.json"), std::string("generation_config.json"), std::string("processor_config.json"),
+          std::string("tokenizer.json"), weights}) {
+      const std::string good = testing::read_bytes(d.dir.path / name);
+      const size_t step = std::max<size_t>(1, good.size() / 70);
+      for (size_t cut = good.size() % step; cut < good.size(); cut += step) {
+        d.put(name, good.substr(0, cut));
+        const auto c = open_checkpoint(d.dir.path);
+        ASSERT_FALSE(c.ok()) << name << " " << cut;
+        EXPECT_THAT(c.error().message, ::testing::StartsWith((d.dir.path / name).string() + ": ")) << cut;
+      }
+      d.put(name, good);
+    }
+    fs::remove(d.dir.path / weights);
+  }
 }
 
 TEST(HuggingFaceTest, VocabulariesMayLie) {

@@ -7,8 +7,10 @@ make them with:
     make_models.py transformers FOLDER OUT         save_pretrained of the transformers library that is installed
     make_models.py pytorch FOLDER OUT              the same, but torch.save of the state dict as pytorch_model.bin
     make_models.py bfloat16|mixed|shards|bare ...  save_pretrained in bfloat16; in three types; in shards; without "model."
+    make_models.py floats QUANTISED.bin OUT.bin    a ggml file in float32, its blocks read by the gguf package
 
-Needs torch and transformers (version 4 and 5 write differently), and openai-whisper for `openai`. docs/models.md says more.
+Needs torch and transformers (version 4 and 5 write differently), openai-whisper for `openai`, gguf for `floats`.
+docs/models.md says more.
 """
 import json
 import pathlib
@@ -165,8 +167,38 @@ def write_transformers(kind, tensors, dims, folder, out):
         features.save_pretrained(out)
 
 
+def write_floats(path, out):
+    """A ggml file with every tensor in float32."""
+    import gguf
+    data = path.read_bytes()
+    header = list(struct.unpack_from("<12i", data))
+    at = 48 + 8 + 4 * header[10] * 201
+    count = struct.unpack_from("<i", data, at)[0]
+    at += 4
+    for _ in range(count):
+        at += 4 + struct.unpack_from("<i", data, at)[0]
+    header[11] = 0
+    with out.open("wb") as file:
+        file.write(struct.pack("<12i", *header) + data[48:at])
+        while at < len(data):
+            rank, length, code = struct.unpack_from("<3i", data, at)
+            sizes = struct.unpack_from(f"<{rank}i", data, at + 12)
+            begin = at + 12 + 4 * rank + length
+            kind = gguf.GGMLQuantizationType(code)
+            elements, size = gguf.GGML_QUANT_SIZES[kind]
+            at_end = begin + int(numpy.prod(sizes)) // elements * size
+            raw = numpy.frombuffer(data, numpy.uint8, at_end - begin, begin)
+            rows = raw.reshape(-1, sizes[0] // elements * size)
+            values = gguf.quants.dequantize(rows, kind).astype("<f4")
+            file.write(struct.pack("<3i", rank, length, 0) + data[at + 12:begin] + values.tobytes())
+            at = at_end
+
+
 def main():
     kind, folder, out = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+    if kind == "floats":
+        write_floats(folder, out)
+        return
     tensors, dims = openai_tensors(read_ctranslate2(folder / "model.bin"))
     if kind == "openai":
         write_openai(tensors, dims, out)
