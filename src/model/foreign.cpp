@@ -7,6 +7,9 @@
 #include <cctype>
 #include <string_view>
 
+#include "base/file.h"
+#include "model/ctranslate2.h"
+
 namespace shorthand {
 namespace {
 
@@ -42,7 +45,7 @@ constexpr Signature kSignatures[] = {
      "is a GGUF file; Whisper models come as whisper.cpp's older ggml .bin files (shorthand models pull base)"},
     {0, "tjgg"sv, "", "is a ggjt file, of an early llama.cpp; a Whisper model has another layout"},
     {0, "fmgg"sv, "", "is a ggmf file, of an early llama.cpp; a Whisper model has another layout"},
-    {0, "PK\x03\x04"sv, "", "is a zip archive; unpack it first"},
+    {0, "PK\x03\x04"sv, "", "is a PyTorch checkpoint or another zip archive; give the file itself"},
     {0, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv, "",
      "is a PyTorch checkpoint of the form before PyTorch 1.6; save it anew: torch.save(torch.load(FILE), NEW_FILE)"},
     {0, "\x80\x02"sv, "", kPickle},
@@ -87,16 +90,22 @@ std::string describe_foreign(std::span<const std::byte> bytes) {
     if (head.size() < s.offset + s.bytes.size() || head.substr(s.offset, s.bytes.size()) != s.bytes) continue;
     return s.what.empty() ? std::string(s.sentence) : fmt::format(fmt::runtime(s.sentence), s.what);
   }
+  if (const auto spec = ctranslate2_spec(bytes))
+    return *spec == "WhisperSpec"
+               ? "is CTranslate2's model.bin; give the directory that it lies in"
+               : fmt::format("is a CTranslate2 model of another kind ({}); give a Whisper model", *spec);
   if (is_text(head)) return describe_text(head);
-  return "is no model this engine reads; give a ggml file of whisper.cpp, a .pt file of OpenAI's, or a Hugging Face "
-         "directory";
+  return "is no model this engine reads; give a ggml file of whisper.cpp, a .pt file of OpenAI's, or a directory of "
+         "Hugging Face's or CTranslate2's";
 }
 
 std::string describe_foreign_directory(const fs::path& directory) {
   std::error_code error;
   const auto has = [&](std::string_view name) { return fs::exists(directory / name, error); };
-  if (has("model.bin") && (has("vocabulary.json") || has("vocabulary.txt")))
-    return "is a CTranslate2 model; give the Hugging Face directory it was converted from";
+  if (has("model.bin")) {
+    const auto file = MappedFile::open(directory / "model.bin");
+    if (file.ok()) return fmt::format("its model.bin {}", describe_foreign(file->bytes()));
+  }
   if (has("tf_model.h5") || has("flax_model.msgpack"))
     return "has weights for TensorFlow or Flax only; save them as model.safetensors";
   for (const char* weights : {"model.safetensors", "pytorch_model.bin"}) {

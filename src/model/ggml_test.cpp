@@ -434,7 +434,7 @@ TEST(ForeignTest, OtherFilesAreCalledByTheirNames) {
     EXPECT_FALSE(parse_ggml(std::as_bytes(std::span(c.bytes)), "m").ok());
   }
   EXPECT_THAT(parse_ggml(std::as_bytes(std::span("PK\x03\x04 and more")), "m").error().message,
-              HasSubstr("a zip archive"));
+              HasSubstr("another zip archive"));
   EXPECT_EQ(open_checkpoint(dir.path / "none.bin").error().kind, Error::Kind::not_found);
 }
 
@@ -449,7 +449,7 @@ TEST(ForeignTest, DirectoriesAreLookedInto) {
     const char* says;
   } cases[] = {
       {{}, "is a directory without config.json"},
-      {{"model.bin", "config.json", "vocabulary.json"}, "is a CTranslate2 model"},
+      {{"model.bin", "config.json", "vocabulary.json"}, "its model.bin is JSON, not a model"},
       {{"pytorch_model.bin"}, "has weights (pytorch_model.bin) and no config.json"},
       {{"tiny.pt"}, "give the file itself"},
       {{"ggml-base.bin"}, "give the file itself"},

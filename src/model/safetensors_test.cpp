@@ -506,15 +506,15 @@ TEST(HuggingFaceTest, AnyFileThatIsCutOffIsRefusedByName) {
   d.vocab = d.added = nullptr;
   d.put("tokenizer.json", tokenizer.dump());
   d.put("generation_config.json", R"({"is_multilingual": true, "suppress_tokens": [7], "alignment_heads": [[0, 0]]})");
-  d.put("processor_config.json", R"({"processor_class": "WhisperProcessor", "feature_extractor": {"feature_size": 4}})");
+  d.put("processor_config.json",
+        R"({"processor_class": "WhisperProcessor", "feature_extractor": {"feature_size": 4}})");
   for (const bool pytorch : {false, true}) {
     d.pytorch = pytorch;
     const std::string weights = pytorch ? "pytorch_model.bin" : "model.safetensors";
     d.shards = {{weights, d.shards.begin()->second}};
     ASSERT_TRUE(d.open().ok());
-    for (const std::string& name :
-         {std::string("config.json"), std::string("generation_config.json"), std::string("processor_config.json"),
-          std::string("tokenizer.json"), weights}) {
+    for (const std::string& name : {std::string("config.json"), std::string("generation_config.json"),
+                                    std::string("processor_config.json"), std::string("tokenizer.json"), weights}) {
       const std::string good = testing::read_bytes(d.dir.path / name);
       const size_t step = std::max<size_t>(1, good.size() / 70);
       for (size_t cut = good.size() % step; cut < good.size(); cut += step) {

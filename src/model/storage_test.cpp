@@ -137,15 +137,14 @@ TEST(StorageTest, BlocksDecodeAsAnIndependentProgramDoes) {
 // Blocks of random bits and what the gguf package's reader makes of them: tests/oracle/make_fixtures.py.
 TEST(StorageTest, KQuantsDecodeAsGgufDoes) {
   const auto cases = testing::repository_json("k_quants.json");
-  EXPECT_EQ(cases.size(), 5u);
-  for (const auto& [name, expected] : cases.items()) {
-    const auto dtype = parse_dtype(name);
-    ASSERT_TRUE(dtype) << name;
+  for (const DType dtype : {DType::q2_K, DType::q3_K, DType::q4_K, DType::q5_K, DType::q6_K}) {
+    const std::string name(dtype_name(dtype));
+    const auto& expected = cases.at(name);
     const auto bytes = from_hex(expected["block"]);
-    ASSERT_EQ(bytes.size(), block_bytes(*dtype)) << name;
-    ASSERT_EQ(block_elements(*dtype), 256u);
+    ASSERT_EQ(bytes.size(), block_bytes(dtype)) << name;
+    ASSERT_EQ(block_elements(dtype), 256u);
     std::vector<float> out(256);
-    decode(*dtype, bytes, out);
+    decode(dtype, bytes, out);
     for (size_t i = 0; i < 256; ++i)
       ASSERT_EQ(out[i], std::strtof(expected["values"][i].get<std::string>().c_str(), nullptr)) << name << " " << i;
   }
@@ -202,7 +201,6 @@ TEST(StorageTest, EveryTypeComesBackWithinItsStep) {
 
 TEST(StorageTest, AllZerosStayZeros) {
   for (DType dtype : kAllDTypes) {
-    if (!can_encode(dtype)) continue;
     const std::vector<float> zeros(32);
     std::vector<std::byte> bytes(stored_bytes(dtype, 32));
     std::vector<float> out(32, 1.0f);
@@ -214,7 +212,7 @@ TEST(StorageTest, AllZerosStayZeros) {
 
 TEST(StorageTest, NamesRoundTrip) {
   for (DType dtype : kAllDTypes) EXPECT_EQ(parse_dtype(dtype_name(dtype)), dtype);
-  EXPECT_EQ(parse_dtype("q8_K"), std::nullopt);
+  EXPECT_EQ(parse_dtype("q6_K"), std::nullopt);  // read, but not written
 }
 
 }  // namespace

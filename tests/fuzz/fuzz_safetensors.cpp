@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "model/huggingface.h"
 #include "model/hf_weights.h"
+#include "model/huggingface.h"
 #include "model/safetensors.h"
 #include "support/hugging_face.h"
 #include "support/tiny_model.h"
