@@ -30,26 +30,13 @@ using ::testing::StartsWith;
 
 constexpr size_t kVocabulary = 1770;
 
-// tests/data/ctranslate2/NAME.gz; tests/data/make_ctranslate2_cases.py wrote it by the library's own hand.
-std::string fixture(const std::string& name) {
-  const fs::path path = shorthand::testing::repository_dir() / "tests/data/ctranslate2" / (name + ".gz");
-  const gzFile file = gzopen(path.c_str(), "rb");
-  EXPECT_TRUE(file) << path;
-  std::string text;
-  char buffer[1 << 16];
-  for (int n = 0; file && (n = gzread(file, buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<size_t>(n));
-  if (file) gzclose(file);
-  return text;
-}
+std::string fixture(const std::string& name) { return shorthand::testing::ctranslate2_fixture(name); }
 
 // A directory as CTranslate2 leaves it.
 struct Folder {
   TemporaryDirectory dir;
-  explicit Folder(const std::string& model = fixture("4.8.5-int8_float16.bin")) {
-    put("model.bin", model);
-    put("vocabulary.json", fixture("4.8.5-vocabulary.json"));
-    put("config.json", fixture("4.8.5-config.json"));
-  }
+  Folder() { shorthand::testing::write_ctranslate2_folder(dir.path, "int8_float16"); }
+  explicit Folder(const std::string& model) : Folder() { put("model.bin", model); }
   void put(const std::string& name, const std::string& text) const {
     std::ofstream(dir.path / name, std::ios::binary) << text;
   }

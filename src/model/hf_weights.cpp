@@ -89,7 +89,7 @@ bool is_there(const fs::path& path) {
 
 // What weights are called, in the order in which they are looked for.
 struct Family {
-  std::string_view single, index, suffix, format;
+  std::string_view single, index, ending, format;
 };
 constexpr Family kFamilies[] = {
     {"model.safetensors", "model.safetensors.index.json", ".safetensors", "safetensors"},
@@ -104,11 +104,11 @@ struct Weights {
 // The weights files of a directory. `chosen` is the one the user gave, or empty.
 Result<Weights> find_weights(const fs::path& directory, const fs::path& chosen) {
   for (const Family& family : kFamilies) {
-    if (!chosen.empty() && chosen.extension() != family.suffix) continue;
+    if (!chosen.empty() && chosen.extension() != family.ending) continue;
     if (chosen.empty() && is_there(directory / family.single))
       return Weights{{directory / family.single}, family.format};
     if (is_there(directory / family.index)) {
-      const auto names = SHORTHAND_TRY(read_shard_index(directory / family.index));
+      const auto names = SHORTHAND_TRY(read_shard_index(directory / family.index, family.ending));
       if (chosen.empty() || std::find(names.begin(), names.end(), chosen.filename()) != names.end()) {
         Weights weights{{}, family.format};
         for (const std::string& name : names) weights.files.push_back(directory / name);
@@ -166,18 +166,17 @@ std::optional<std::string> openai_name(std::string_view name) {
   return {};
 }
 
-Result<std::vector<std::string>> read_shard_index(const fs::path& path) {
+Result<std::vector<std::string>> read_shard_index(const fs::path& path, std::string_view ending) {
   const std::string file = path.string();
   const json index = SHORTHAND_TRY(parse_json(SHORTHAND_TRY(read_text_file(path, kMaxJsonBytes)), file));
   const auto map = index.is_object() ? index.find("weight_map") : index.end();
   if (!index.is_object() || map == index.end() || !map->is_object() || map->empty())
     return bad_input(fmt::format("{}: has no weight_map", file));
-  const std::string_view suffix = file.ends_with(kFamilies[1].index) ? kFamilies[1].suffix : kFamilies[0].suffix;
   std::set<std::string> shards;
   for (const auto& [name, shard] : map->items()) {
     if (!shard.is_string()) return bad_input(fmt::format("{}: tensor '{}' is in no file", file, printable(name)));
     const std::string text = shard.get<std::string>();
-    if (text.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos || !text.ends_with(suffix) ||
+    if (text.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos || !text.ends_with(ending) ||
         text.starts_with("."))
       return bad_input(fmt::format("{}: '{}' is no name of a file beside it", file, printable(text)));
     shards.insert(text);

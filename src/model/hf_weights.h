@@ -36,8 +36,8 @@ Result<void> add_weights(std::span<const std::byte> bytes, std::string_view file
 Result<void> finish_weights(const RequiredTensors& required, const OutputProjection& projection,
                             Checkpoint& checkpoint);
 
-// The files that a *.index.json names, each once. They lie beside it: a path in it is refused.
-Result<std::vector<std::string>> read_shard_index(const std::filesystem::path& path);
+// The files that a *.index.json names, each once; all end as told. They lie beside it: a path in it is refused.
+Result<std::vector<std::string>> read_shard_index(const std::filesystem::path& path, std::string_view ending);
 
 // A directory, or one weights file of it.
 Result<Checkpoint> open_hugging_face(const std::filesystem::path& path);

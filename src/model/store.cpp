@@ -4,9 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <optional>
 
+#include "base/environment.h"
 #include "base/file.h"
 #include "base/phrase.h"
 #include "model/catalog.h"
@@ -17,14 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kFilePrefix = "ggml-";
-constexpr std::string_view kFileSuffixes[] = {".bin", ".shorthand"};
+constexpr std::string_view kFileSuffixes[] = {".bin", ".shorthand", ".pt"};
 constexpr std::string_view kOwnerMark = "--";
-
-std::optional<std::string> environment(const char* name) {
-  const char* value = std::getenv(name);
-  if (!value || !*value) return {};
-  return value;
-}
 
 // One component of a path that is no trick: not hidden, nothing a terminal would obey.
 bool is_plain(std::string_view name) {
@@ -53,6 +46,16 @@ std::optional<std::string> model_name(const fs::directory_entry& entry) {
   return {};
 }
 
+}  // namespace
+
+std::string entry_name(std::string_view name) {
+  const size_t slash = name.find('/');
+  if (slash == std::string_view::npos) return is_plain(name) ? std::string(name) : std::string();
+  const std::string_view owner = name.substr(0, slash), repository = name.substr(slash + 1);
+  if (!is_plain(owner) || !is_plain(repository)) return {};
+  return fmt::format("{}{}{}", owner, kOwnerMark, repository);
+}
+
 uint64_t bytes_in(const fs::path& path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) {
@@ -65,37 +68,6 @@ uint64_t bytes_in(const fs::path& path) {
     if (entry->is_regular_file(ignored)) sum += entry->file_size(ignored);
   }
   return sum;
-}
-
-Error missing(const std::string& name, const std::vector<Installed>& installed) {
-  std::vector<std::string_view> names;
-  for (const Installed& model : installed) names.push_back(model.name);
-  const std::string have = names.empty() ? "none is installed" : fmt::format("installed: {}", fmt::join(names, ", "));
-  std::vector<std::string_view> candidates = names;
-  candidates.insert(candidates.end(), known_models().begin(), known_models().end());
-  const std::string_view near = nearest(name, candidates);
-  std::string way_out = "`shorthand models pull NAME` downloads one";
-  if (known_model(name)) {
-    way_out = fmt::format("`shorthand models pull {}` downloads it", name);
-  } else if (std::find(names.begin(), names.end(), near) != names.end()) {
-    way_out = fmt::format("did you mean '{}'?", near);
-  } else if (!near.empty()) {
-    way_out = fmt::format("`shorthand models pull {}` downloads '{}'", near, near);
-  } else if (name.find('/') != std::string::npos || name.ends_with(".bin")) {
-    return not_found(
-        fmt::format("{}: no such file, nor an installed model of that name; {}", printable(name, 200), have));
-  }
-  return not_found(fmt::format("no model '{}'; {}; {}", printable(name), have, way_out));
-}
-
-}  // namespace
-
-std::string entry_name(std::string_view name) {
-  const size_t slash = name.find('/');
-  if (slash == std::string_view::npos) return is_plain(name) ? std::string(name) : std::string();
-  const std::string_view owner = name.substr(0, slash), repository = name.substr(slash + 1);
-  if (!is_plain(owner) || !is_plain(repository)) return {};
-  return fmt::format("{}{}{}", owner, kOwnerMark, repository);
 }
 
 Result<Store> Store::of_user() {
@@ -122,7 +94,7 @@ Result<std::vector<Installed>> Store::list() const {
   return models;
 }
 
-Result<fs::path> Store::find(std::string_view name) const {
+std::optional<fs::path> Store::find(std::string_view name) const {
   const std::string entry = entry_name(name);
   std::error_code ignored;
   if (!entry.empty()) {
@@ -136,25 +108,52 @@ Result<fs::path> Store::find(std::string_view name) const {
     const fs::path whole = directory_ / entry;
     if (fs::exists(whole, ignored) && model_name(fs::directory_entry(whole, ignored))) return whole;
   }
-  if (const auto known = known_model(name); known && *known != name) return find(*known);
-  const auto installed = SHORTHAND_TRY(list());
-  return missing(std::string(name), installed);
-}
-
-Result<fs::path> Store::resolve(const std::string& name_or_path) const {
-  std::error_code ignored;
-  if (!name_or_path.empty() && fs::exists(name_or_path, ignored)) return fs::path(name_or_path);
-  return find(name_or_path);
+  const auto known = known_model(name);
+  if (!known) return {};
+  if (*known != name) return find(*known);
+  for (const std::string& repository : published_as(*known)) {
+    if (auto path = find(repository)) return path;
+  }
+  return {};
 }
 
 Result<void> Store::remove(const std::string& name) const {
+  const std::string way_out = "give one that `shorthand models list` shows";
   if (entry_name(name).empty())
-    return usage_error(fmt::format("'{}' is no name of an installed model; give one that `shorthand models list` shows",
-                                   printable(name)));
-  const fs::path path = SHORTHAND_TRY(find(name));
+    return usage_error(fmt::format("'{}' is no name of an installed model; {}", printable(name), way_out));
+  const auto path = find(name);
+  if (!path) return not_found(fmt::format("no model '{}' is installed; {}", printable(name), way_out));
   std::error_code error;
-  fs::remove_all(path, error);
-  if (error) return io_error(fmt::format("{}: cannot remove: {}", path.string(), system_message(error.value())));
+  fs::remove_all(*path, error);
+  if (error) return io_error(fmt::format("{}: cannot remove: {}", path->string(), system_message(error.value())));
+  return {};
+}
+
+Result<std::optional<std::string>> Store::default_model() const {
+  constexpr size_t kLongest = 4096;  // of a path
+  auto text = read_text_file(default_file(), kLongest + 1);
+  if (!text.ok() && text.error().kind == Error::Kind::not_found) return std::optional<std::string>();
+  std::string name = SHORTHAND_TRY(std::move(text));
+  if (name.ends_with('\n')) name.pop_back();
+  if (name.empty() || (name[0] != '/' && entry_name(name).empty()) ||
+      std::any_of(name.begin(), name.end(), [](char c) { return (c >= 0 && c < ' ') || c == 127; }))
+    return bad_input(fmt::format("{}: names no model; `shorthand models default NAME` sets one, --unset forgets it",
+                                 default_file().string()));
+  return std::optional(std::move(name));
+}
+
+Result<void> Store::set_default(std::string_view name_or_path) const {
+  std::error_code error;
+  fs::create_directories(directory_, error);
+  if (error) return io_error(fmt::format("{}: cannot create: {}", directory_.string(), system_message(error.value())));
+  return write_file(default_file(), fmt::format("{}\n", name_or_path));
+}
+
+Result<void> Store::unset_default() const {
+  std::error_code error;
+  fs::remove(default_file(), error);
+  if (error)
+    return io_error(fmt::format("{}: cannot remove: {}", default_file().string(), system_message(error.value())));
   return {};
 }
 

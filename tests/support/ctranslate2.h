@@ -1,16 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-// model.bin of CTranslate2 taken apart and put together again, byte for byte: the layout is spelled out here a second
-// time. Only for files that are known to be good.
+// CTranslate2's files: those that its own package wrote, and model.bin taken apart and put together again, byte for
+// byte: the layout is spelled out here a second time. Only for files that are known to be good.
 #pragma once
+
+#include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "support/shared_data.h"
+
 namespace shorthand::testing {
+
+// tests/data/ctranslate2/NAME.gz, unpacked; tests/data/make_ctranslate2_cases.py made it.
+inline std::string ctranslate2_fixture(const std::string& name) {
+  const std::filesystem::path path = repository_dir() / "tests/data/ctranslate2" / (name + ".gz");
+  const gzFile file = gzopen(path.c_str(), "rb");
+  EXPECT_TRUE(file) << path;
+  std::string text;
+  char buffer[1 << 16];
+  for (int n = 0; file && (n = gzread(file, buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<size_t>(n));
+  if (file) gzclose(file);
+  return text;
+}
+
+// A directory as CTranslate2 4.8.5 leaves it.
+inline void write_ctranslate2_folder(const std::filesystem::path& directory, const std::string& kind) {
+  std::filesystem::create_directories(directory);
+  const auto put = [&](const char* name, const std::string& fixture) {
+    std::ofstream(directory / name, std::ios::binary) << ctranslate2_fixture("4.8.5-" + fixture);
+  };
+  put("model.bin", kind + ".bin");
+  put("vocabulary.json", "vocabulary.json");
+  put("config.json", "config.json");
+}
 
 struct CTranslate2Parts {
   struct Variable {
