@@ -10,7 +10,10 @@
 #include "model/ctranslate2.h"
 #include "model/foreign.h"
 #include "model/ggml.h"
+#include "model/hf_weights.h"
+#include "model/openai.h"
 #include "model/safetensors.h"
+#include "model/torch_file.h"
 
 namespace shorthand {
 namespace {
@@ -26,7 +29,8 @@ struct Format {
 
 constexpr Format kFormats[] = {
     {is_ggml, open_ggml, parse_ggml},
-    {is_safetensors, open_safetensors, nullptr},
+    {is_safetensors, open_hugging_face, nullptr},
+    {is_torch_file, open_torch, parse_openai},
     {is_ctranslate2, open_ctranslate2, nullptr},
 };
 
@@ -34,9 +38,9 @@ constexpr Format kFormats[] = {
 Result<Checkpoint> open_directory(const fs::path& path) {
   std::error_code ignored;
   for (const char* original : {"model.safetensors", "model.safetensors.index.json"}) {
-    if (fs::exists(path / original, ignored)) return open_safetensors(path);
+    if (fs::exists(path / original, ignored)) return open_hugging_face(path);
   }
-  return is_ctranslate2_directory(path) ? open_ctranslate2(path) : open_safetensors(path);
+  return is_ctranslate2_directory(path) ? open_ctranslate2(path) : open_hugging_face(path);
 }
 
 }  // namespace

@@ -20,6 +20,14 @@
 
 namespace shorthand {
 
+// A tensor as a file of named tensors lists it.
+struct NamedTensor {
+  std::string name;
+  DType dtype = DType::f32;
+  Shape shape;
+  std::span<const std::byte> bytes;
+};
+
 // What Hugging Face's generation_config.json (or the older config.json) adds. Ids are below n_vocab, layers and heads
 // exist: both are checked.
 struct GenerationConfig {

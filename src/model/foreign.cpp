@@ -17,9 +17,9 @@ namespace fs = std::filesystem;
 using namespace std::string_view_literals;
 
 constexpr std::string_view kRecording = "is a recording ({}); give it as INPUT, and a model with --model";
-constexpr std::string_view kPyTorch =
-    "is a PyTorch checkpoint; give the Hugging Face directory with model.safetensors, or convert it with whisper.cpp's "
-    "models/convert-pt-to-ggml.py";
+constexpr std::string_view kPickle =
+    "is a Python pickle, but none that torch.save wrote since PyTorch 1.6; load it in Python and save it with "
+    "torch.save";
 
 struct Signature {
   size_t offset;
@@ -45,8 +45,13 @@ constexpr Signature kSignatures[] = {
      "is a GGUF file; Whisper models come as whisper.cpp's older ggml .bin files (shorthand models pull base)"},
     {0, "tjgg"sv, "", "is a ggjt file, of an early llama.cpp; a Whisper model has another layout"},
     {0, "fmgg"sv, "", "is a ggmf file, of an early llama.cpp; a Whisper model has another layout"},
-    {0, "PK\x03\x04"sv, "", kPyTorch},
-    {0, "\x80\x02"sv, "", kPyTorch},
+    {0, "PK\x03\x04"sv, "", "is a PyTorch checkpoint or another zip archive; give the file itself"},
+    {0, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv, "",
+     "is a PyTorch checkpoint of the form before PyTorch 1.6; save it anew: torch.save(torch.load(FILE), NEW_FILE)"},
+    {0, "\x80\x02"sv, "", kPickle},
+    {0, "\x80\x03"sv, "", kPickle},
+    {0, "\x80\x04"sv, "", kPickle},
+    {0, "\x80\x05"sv, "", kPickle},
     {0, "version https://git-lfs"sv, "",
      "is a Git LFS pointer, not the file it stands for; fetch that with 'git lfs pull'"},
     {0, "\x1f\x8b"sv, "", "is a gzip archive; unpack it first"},
@@ -90,8 +95,8 @@ std::string describe_foreign(std::span<const std::byte> bytes) {
                ? "is CTranslate2's model.bin; give the directory that it lies in"
                : fmt::format("is a CTranslate2 model of another kind ({}); give a Whisper model", *spec);
   if (is_text(head)) return describe_text(head);
-  return "is no model this engine reads; give a ggml file of whisper.cpp, a Hugging Face directory with "
-         "model.safetensors, or a CTranslate2 directory";
+  return "is no model this engine reads; give a ggml file of whisper.cpp, a .pt file of OpenAI's, or a directory of "
+         "Hugging Face's or CTranslate2's";
 }
 
 std::string describe_foreign_directory(const fs::path& directory) {
@@ -101,17 +106,17 @@ std::string describe_foreign_directory(const fs::path& directory) {
     const auto file = MappedFile::open(directory / "model.bin");
     if (file.ok()) return fmt::format("its model.bin {}", describe_foreign(file->bytes()));
   }
-  if (has("pytorch_model.bin") || has("pytorch_model.bin.index.json"))
-    return "has weights for PyTorch only (pytorch_model.bin); save them as model.safetensors";
   if (has("tf_model.h5") || has("flax_model.msgpack"))
     return "has weights for TensorFlow or Flax only; save them as model.safetensors";
+  for (const char* weights : {"model.safetensors", "pytorch_model.bin"}) {
+    if (has(weights)) return fmt::format("has weights ({}) and no config.json; fetch that too", weights);
+  }
   for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().filename().string();
-    if (name.ends_with(".bin"))
+    if (name.ends_with(".bin") || name.ends_with(".pt"))
       return fmt::format("is a directory; give the file itself, such as {}/{}", directory.string(), name);
     if (name.ends_with(".onnx")) return "is an ONNX model; give the Hugging Face directory it was converted from";
   }
-  if (has("model.safetensors")) return "has weights and no config.json; fetch that too";
   if (has("config.json")) return "has config.json and no model.safetensors; fetch the weights too";
   return "is a directory without config.json and model.safetensors; give a model file or a Hugging Face directory";
 }

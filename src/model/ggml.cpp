@@ -30,12 +30,16 @@ struct TypeCode {
 };
 
 constexpr TypeCode kTypes[] = {
-    {0, 0, "f32", DType::f32},   {1, 1, "f16", DType::f16},     {2, 2, "q4_0", DType::q4_0},
-    {3, 3, "q4_1", DType::q4_1}, {6, 8, "q5_0", DType::q5_0},   {7, 9, "q5_1", DType::q5_1},
-    {8, 7, "q8_0", DType::q8_0}, {30, 24, "bf16", DType::bf16}, {10, 10, "q2_K", {}},
-    {11, 11, "q3_K", {}},        {12, 12, "q4_K", {}},          {13, 13, "q5_K", {}},
-    {14, 14, "q6_K", {}},
+    {0, 0, "f32", DType::f32},     {1, 1, "f16", DType::f16},     {2, 2, "q4_0", DType::q4_0},
+    {3, 3, "q4_1", DType::q4_1},   {6, 8, "q5_0", DType::q5_0},   {7, 9, "q5_1", DType::q5_1},
+    {8, 7, "q8_0", DType::q8_0},   {30, 24, "bf16", DType::bf16}, {10, 10, "q2_K", DType::q2_K},
+    {11, 11, "q3_K", DType::q3_K}, {12, 12, "q4_K", DType::q4_K}, {13, 13, "q5_K", DType::q5_K},
+    {14, 14, "q6_K", DType::q6_K}, {16, 15, "iq2_xxs", {}},       {17, 16, "iq2_xs", {}},
+    {18, 17, "iq3_xxs", {}},       {19, 18, "iq1_s", {}},         {20, 19, "iq4_nl", {}},
+    {21, 20, "iq3_s", {}},         {22, 21, "iq2_s", {}},         {23, 22, "iq4_xs", {}},
+    {29, 23, "iq1_m", {}},         {39, 25, "mxfp4", {}},         {40, 26, "nvfp4", {}},
 };
+constexpr std::string_view kTypesRead = "f32, f16, bf16, q8_0, q5_1, q5_0, q4_1, q4_0 and q2_K to q6_K";
 
 const TypeCode* type_of(DType dtype) {
   return std::find_if(std::begin(kTypes), std::end(kTypes), [&](const TypeCode& t) { return t.dtype == dtype; });
@@ -71,11 +75,11 @@ Result<void> read_sizes(ByteReader& r, GgmlHeader& header, std::string_view file
   if (ftype < 0) return bad_input(fmt::format("{}: ftype is {}; the file is damaged", file, ftype));
   header.ftype = ftype % kVersionFactor;
   header.block_version = ftype / kVersionFactor;
-  if (!find_ftype(header.ftype) || header.block_version > kBlockVersion)
-    return unsupported(
-        fmt::format("{}: ftype {} (version {}) is none this engine reads (f32, f16, q8_0, q5_1, q5_0, "
-                    "q4_1, q4_0; version {})",
-                    file, header.ftype, header.block_version, kBlockVersion));
+  const TypeCode* type = find_ftype(header.ftype);
+  if (!type || !type->dtype || header.block_version > kBlockVersion)
+    return unsupported(fmt::format("{}: ftype {}{} (version {}) is none this engine reads ({}; version {})", file,
+                                   header.ftype, type ? fmt::format(", {}", type->name) : "", header.block_version,
+                                   kTypesRead, kBlockVersion));
   return {};
 }
 
@@ -149,10 +153,8 @@ Result<std::optional<TensorHeader>> read_tensor_header(ByteReader& r, const Ggml
   }
   const TypeCode* type = find_code(code);
   if (!type || !type->dtype)
-    return unsupported(
-        fmt::format("{}: tensor '{}' has type {}{}; this engine reads f32, f16, q8_0, q5_1, q5_0, q4_1 and "
-                    "q4_0",
-                    file, printable(name), code, type ? fmt::format(" ({})", type->name) : ""));
+    return unsupported(fmt::format("{}: tensor '{}' has type {}{}; this engine reads {}", file, printable(name), code,
+                                   type ? fmt::format(" ({})", type->name) : "", kTypesRead));
   tensor.dtype = *type->dtype;
   if (block_elements(tensor.dtype) > 1 && header.block_version != kBlockVersion)
     return unsupported(

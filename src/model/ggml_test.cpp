@@ -12,6 +12,7 @@
 #include "model/foreign.h"
 #include "support/shared_data.h"
 #include "support/temporary_directory.h"
+#include "support/test_data.h"
 #include "support/tiny_model.h"
 
 namespace shorthand {
@@ -333,13 +334,61 @@ TEST(GgmlTest, BlocksOfAnOldVersionAreRefused) {
   EXPECT_THAT(parse_ggml(b, "g").error().message, HasSubstr("before May 2023"));
 }
 
-TEST(GgmlTest, KQuantsAreNamed) {
+TEST(GgmlTest, BlocksThatAreNotReadAreNamed) {
   Bytes b = model_bytes(tiny_model());
   const auto t = layout_of(b).tensors.back();
-  set_int(b, t.begin + 8, 12);
+  set_int(b, t.begin + 8, 20);
   const auto parsed = parse_ggml(b, "g");
   EXPECT_EQ(parsed.error().kind, Error::Kind::unsupported);
-  EXPECT_THAT(parsed.error().message, HasSubstr("q4_K"));
+  EXPECT_THAT(parsed.error().message, HasSubstr("has type 20 (iq4_nl); this engine reads f32"));
+  set_int(b, 44, 2025);
+  EXPECT_THAT(parse_ggml(b, "g").error().message, HasSubstr("ftype 25, mxfp4 (version 2) is none this engine reads"));
+}
+
+// One matrix of a model 256 wide in k-quants, as whisper.cpp's quantize leaves it.
+TEST(GgmlTest, KQuantsAreRead) {
+  RandomModel m = tiny_model();
+  m.config.n_audio_state = m.config.n_text_state = 256;
+  m.config.n_audio_head = m.config.n_text_head = 4;
+  const Bytes good = model_bytes(m);
+  const auto tensors = layout_of(good).tensors;
+  const auto t = *std::find_if(tensors.begin(), tensors.end(),
+                               [](const auto& tensor) { return tensor.text == "encoder.blocks.0.attn.query.weight"; });
+  const auto cases = testing::repository_json("k_quants.json");
+  for (const auto& [code, name] : {std::pair{10, "q2_K"}, {11, "q3_K"}, {12, "q4_K"}, {13, "q5_K"}, {14, "q6_K"}}) {
+    Bytes b(good.begin(), good.begin() + static_cast<long>(t.data));
+    set_int(b, 44, 2000 + code);
+    set_int(b, t.begin + 8, code);
+    const std::string hex = cases[name]["block"];
+    for (int row = 0; row < 256; ++row) {
+      for (size_t i = 0; i < hex.size(); i += 2)
+        b.push_back(static_cast<std::byte>(std::stoi(hex.substr(i, 2), nullptr, 16)));
+    }
+    b.insert(b.end(), good.begin() + static_cast<long>(t.end), good.end());
+    const auto parsed = parse_ggml(b, "g");
+    ASSERT_TRUE(parsed.ok()) << parsed.error().message;
+    EXPECT_EQ(parsed->format, "ggml " + std::string(name));
+    const auto values = read(*parsed, t.text);
+    EXPECT_EQ(values[255 * 256 + 7], std::strtof(cases[name]["values"][7].get<std::string>().c_str(), nullptr)) << name;
+    EXPECT_EQ(read(*parsed, "decoder.ln.bias"), read(*parse_ggml(good, "g"), "decoder.ln.bias"));
+    for (size_t cut = t.begin + 1; cut < b.size(); cut += b.size() / 300) {
+      const Bytes part(b.begin(), b.begin() + static_cast<long>(cut));
+      EXPECT_THAT(parse_ggml(part, "cut.bin").error().message, HasSubstr("cut.bin: truncated")) << name << " " << cut;
+    }
+  }
+}
+
+// Rows of the smallest models are no whole number of blocks; whisper.cpp's quantize writes such files, and its own
+// loader refuses them.
+TEST(GgmlTest, KQuantsOfNarrowRowsAreRefused) {
+  Bytes b = model_bytes(tiny_model());
+  const auto tensors = layout_of(b).tensors;
+  const auto t = *std::find_if(tensors.begin(), tensors.end(),
+                               [](const auto& tensor) { return tensor.text == "encoder.blocks.0.attn.query.weight"; });
+  set_int(b, 44, 2012);
+  set_int(b, t.begin + 8, 12);
+  EXPECT_THAT(parse_ggml(b, "g.bin").error().message,
+              HasSubstr("g.bin: tensor 'encoder.blocks.0.attn.query.weight' is q4_K in rows of 64"));
 }
 
 TEST(GgmlTest, PositionsMayBeHalfFloats) {
@@ -368,7 +417,8 @@ TEST(ForeignTest, OtherFilesAreCalledByTheirNames) {
       {"OggS", "is a recording (Ogg)"},
       {"ID3\x04", "is a recording (MP3)"},
       {"GGUF\x03", "is a GGUF file"},
-      {"PK\x03\x04", "is a PyTorch checkpoint"},
+      {"PK\x03\x04", "its zip directory is damaged or cut off"},
+      {"\x80\x04\x95", "is a Python pickle"},
       {"<!DOCTYPE html><html>", "is a web page"},
       {"\n <HTML>", "is a web page"},
       {"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"},
@@ -383,6 +433,8 @@ TEST(ForeignTest, OtherFilesAreCalledByTheirNames) {
     EXPECT_FALSE(parse_checkpoint(std::as_bytes(std::span(c.bytes)), "m").ok());
     EXPECT_FALSE(parse_ggml(std::as_bytes(std::span(c.bytes)), "m").ok());
   }
+  EXPECT_THAT(parse_ggml(std::as_bytes(std::span("PK\x03\x04 and more")), "m").error().message,
+              HasSubstr("another zip archive"));
   EXPECT_EQ(open_checkpoint(dir.path / "none.bin").error().kind, Error::Kind::not_found);
 }
 
@@ -397,8 +449,9 @@ TEST(ForeignTest, DirectoriesAreLookedInto) {
     const char* says;
   } cases[] = {
       {{}, "is a directory without config.json"},
-      {{"model.bin", "config.json", "vocabulary.json"}, "its model.bin is JSON"},
-      {{"pytorch_model.bin", "config.json"}, "weights for PyTorch only"},
+      {{"model.bin", "config.json", "vocabulary.json"}, "its model.bin is JSON, not a model"},
+      {{"pytorch_model.bin"}, "has weights (pytorch_model.bin) and no config.json"},
+      {{"tiny.pt"}, "give the file itself"},
       {{"ggml-base.bin"}, "give the file itself"},
       {{"model.safetensors"}, "no config.json"},
   };

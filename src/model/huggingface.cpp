@@ -52,7 +52,7 @@ Result<void> check_architecture(const json& object, std::string_view file, int d
   const std::string type = found != object.end() && found->is_string() ? found->get<std::string>() : "";
   if (type != "whisper")
     return unsupported(fmt::format("{}: is a model of type '{}', not whisper", file, printable(type)));
-  if (object.contains("quantization_config"))
+  if (object.contains("quantization_config") && !object["quantization_config"].is_null())
     return unsupported(fmt::format("{}: its weights are quantised; give the model with plain float weights", file));
   for (const char* key : {"encoder_ffn_dim", "decoder_ffn_dim"}) {
     const auto width = SHORTHAND_TRY(integer(object, key, file));
@@ -136,6 +136,8 @@ Result<void> read_alignment_heads(const json& object, std::string_view file, con
 Result<void> parse_generation_config(std::string_view text, std::string_view file, const Config& config,
                                      GenerationConfig& generation) {
   const json object = SHORTHAND_TRY(parse_object(text, file));
+  generation.suppress_tokens.reset();
+  generation.begin_suppress_tokens.reset();
   SHORTHAND_TRY(read_suppression(object, file, config, generation));
   const auto multilingual = object.find("is_multilingual");
   if (multilingual != object.end() && multilingual->is_boolean())
@@ -144,7 +146,9 @@ Result<void> parse_generation_config(std::string_view text, std::string_view fil
 }
 
 Result<void> check_preprocessor(std::string_view text, std::string_view file, const Config& config) {
-  const json object = SHORTHAND_TRY(parse_object(text, file));
+  json object = SHORTHAND_TRY(parse_object(text, file));
+  if (const auto nested = object.find("feature_extractor"); nested != object.end() && nested->is_object())
+    object = json(*nested);
   const struct {
     const char* key;
     int expected;

@@ -26,8 +26,8 @@ Result<nlohmann::json> parse_json(std::string_view text, std::string_view file);
 Result<void> parse_model_config(std::string_view text, std::string_view file, Config& config,
                                 GenerationConfig& generation);
 
-// generation_config.json, over what config.json said. Alignment heads are left out as a whole where one of them does
-// not exist in the model: distilled models carry their teacher's.
+// generation_config.json, in place of the lists that config.json has. Alignment heads are left out as a whole where one
+// of them does not exist in the model: distilled models carry their teacher's.
 Result<void> parse_generation_config(std::string_view text, std::string_view file, const Config& config,
                                      GenerationConfig& generation);
 
@@ -37,8 +37,8 @@ Result<std::optional<std::vector<int>>> token_ids(const nlohmann::json& object, 
 Result<void> read_alignment_heads(const nlohmann::json& object, std::string_view file, const Config& config,
                                   GenerationConfig& generation);
 
-// preprocessor_config.json: whether the sound is prepared as this engine prepares it (16 kHz, windows of 400 samples
-// every 160, n_mels bands).
+// preprocessor_config.json, or processor_config.json with the same object as its "feature_extractor": whether the sound
+// is prepared as this engine prepares it (16 kHz, windows of 400 samples every 160, n_mels bands).
 Result<void> check_preprocessor(std::string_view text, std::string_view file, const Config& config);
 
 // The vocabulary of the directory into checkpoint.pieces and .special_ids: vocab.json and added_tokens.json, or

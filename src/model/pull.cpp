@@ -12,9 +12,9 @@
 #include "base/file.h"
 #include "base/phrase.h"
 #include "model/catalog.h"
+#include "model/hf_weights.h"
 #include "model/huggingface.h"
 #include "model/repository.h"
-#include "model/safetensors.h"
 
 namespace shorthand {
 namespace {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/safetensors.h"
+#include "model/hf_weights.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -16,7 +18,9 @@
 #include "support/hugging_face.h"
 #include "support/shared_data.h"
 #include "support/temporary_directory.h"
+#include "support/test_data.h"
 #include "support/tiny_model.h"
+#include "support/torch.h"
 
 namespace shorthand {
 namespace {
@@ -47,7 +51,7 @@ std::vector<float> read(const Checkpoint& c, const std::string& name) {
 std::string file_of(const std::string& header, size_t data) {
   return safetensors_file(header, std::string(data, '\0'));
 }
-Result<std::vector<SafetensorsEntry>> parse(const std::string& file) {
+Result<std::vector<NamedTensor>> parse(const std::string& file) {
   return read_safetensors(std::as_bytes(std::span(file)), "s");
 }
 
@@ -58,7 +62,7 @@ TEST(SafetensorsTest, ReadsWhatTheFormatsLibraryWrote) {
   const auto entries = read_safetensors(file->bytes(), "three");
   ASSERT_TRUE(entries.ok()) << entries.error().message;
   ASSERT_EQ(entries->size(), 3u);
-  const auto values = [](const SafetensorsEntry& e) {
+  const auto values = [](const NamedTensor& e) {
     std::vector<float> out(e.shape.elements());
     decode(e.dtype, e.bytes, out);
     return out;
@@ -171,8 +175,9 @@ struct Directory {
   Result<Checkpoint> source = parse_checkpoint(bytes, "tiny");
   json config, vocab, added;
   std::map<std::string, std::vector<std::string>> shards;  // file to OpenAI's names
-  DType dtype = DType::f32;
+  std::vector<DType> dtypes = {DType::f32};                // of the tensors, in turn
   bool prefixed = true;
+  bool pytorch = false;                             // as torch.save writes the weights
   std::map<std::string, std::vector<float>> extra;  // more tensors, by transformers' names, as vectors or [n_vocab, 64]
 
   Directory() {
@@ -190,10 +195,14 @@ struct Directory {
 
   void write_shard(const std::string& file, const std::vector<std::string>& names) const {
     SafetensorsWriter writer;
+    testing::TorchWriter torch;
+    size_t count = 0;
     const auto tensor = [&](const std::string& name, const Shape& shape, const std::vector<float>& values) {
+      const DType dtype = dtypes[count++ % dtypes.size()];
       std::string raw(stored_bytes(dtype, values.size()), '\0');
       encode(dtype, values, std::as_writable_bytes(std::span(raw)));
       writer.add(name, shape, dtype == DType::f32 ? "F32" : dtype == DType::f16 ? "F16" : "BF16", raw);
+      torch.add(name, {dtype, shape, std::as_bytes(std::span(raw))});
     };
     for (const std::string& name : names) {
       const std::string spelled = prefixed ? transformers_name(name) : transformers_name(name).substr(6);
@@ -203,7 +212,7 @@ struct Directory {
       if (file == shards.rbegin()->first)
         tensor(name, values.size() == 64 ? Shape{64} : Shape{values.size() / 64, 64}, values);
     }
-    put(file, writer.file());
+    put(file, pytorch ? torch.file() : writer.file());
   }
 
   Result<Checkpoint> open(const std::string& path = "") const {
@@ -231,7 +240,7 @@ void expect_same(const Checkpoint& found, const Checkpoint& source, float relati
 TEST(HuggingFaceTest, AllTypesLoad) {
   for (const auto& [dtype, relative] : {std::pair{DType::f32, 0.0f}, {DType::f16, 0x1p-11f}, {DType::bf16, 0x1p-8f}}) {
     Directory d;
-    d.dtype = dtype;
+    d.dtypes = {dtype};
     d.prefixed = dtype != DType::f32;
     const auto c = d.open();
     ASSERT_TRUE(c.ok()) << c.error().message;
@@ -239,6 +248,73 @@ TEST(HuggingFaceTest, AllTypesLoad) {
     EXPECT_EQ(c->config, d.source->config);
     expect_same(*c, *d.source, relative);
   }
+}
+
+TEST(HuggingFaceTest, TypesMayBeMixed) {
+  Directory d;
+  d.dtypes = {DType::f32, DType::bf16, DType::f16};
+  for (const bool pytorch : {false, true}) {
+    d.pytorch = pytorch;
+    if (pytorch) d.shards = {{"pytorch_model.bin", d.shards["model.safetensors"]}};
+    const auto c = d.open();
+    ASSERT_TRUE(c.ok()) << c.error().message;
+    expect_same(*c, *d.source, 0x1p-8f);
+    EXPECT_EQ(c->tensors.at("encoder.positional_embedding").dtype, DType::f32);
+    EXPECT_EQ(c->tensors.at("encoder.conv1.weight").dtype, DType::bf16);
+    fs::remove(d.dir.path / "model.safetensors");
+  }
+}
+
+TEST(HuggingFaceTest, PyTorchsWeightsServeWhereNoOthersAre) {
+  Directory d;
+  const auto all = d.shards["model.safetensors"];
+  d.pytorch = true;
+  d.shards = {{"pytorch_model.bin", all}};
+  d.extra["proj_out.weight"] = read(*d.source, "decoder.token_embedding.weight");
+  for (const char* path : {"", "pytorch_model.bin"}) {
+    const auto c = d.open(path);
+    ASSERT_TRUE(c.ok()) << c.error().message;
+    EXPECT_EQ(c->format, "pytorch");
+    expect_same(*c, *d.source, 0);
+  }
+  d.extra["proj_out.weight"][64] += 0.25f;
+  EXPECT_THAT(d.open().error().message, HasSubstr("'proj_out.weight' differs"));
+  d.extra.clear();
+
+  d.shards.clear();
+  json map;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const std::string file = "pytorch_model-0000" + std::to_string(i % 2 + 1) + "-of-00002.bin";
+    d.shards[file].push_back(all[i]);
+    map[transformers_name(all[i])] = file;
+  }
+  fs::remove(d.dir.path / "pytorch_model.bin");
+  d.put("pytorch_model.bin.index.json", json{{"weight_map", map}}.dump());
+  for (const char* path : {"", "pytorch_model-00002-of-00002.bin"}) {
+    const auto c = d.open(path);
+    ASSERT_TRUE(c.ok()) << c.error().message;
+    EXPECT_EQ(c->files.size(), 2u);
+    expect_same(*c, *d.source, 0);
+  }
+  d.put("pytorch_model.bin.index.json", json{{"weight_map", {{"a", "model.safetensors"}}}}.dump());
+  EXPECT_THAT(d.open().error().message, HasSubstr("is no name of a file beside it"));
+
+  // safetensors go first.
+  d.pytorch = false;
+  d.shards = {{"model.safetensors", all}};
+  EXPECT_EQ(d.open()->format, "safetensors");
+}
+
+// The files of the weights named in messages.
+TEST(HuggingFaceTest, ATorchFileAloneNeedsItsDirectory) {
+  Directory d;
+  d.pytorch = true;
+  d.shards = {{"pytorch_model.bin", d.shards["model.safetensors"]}};
+  ASSERT_TRUE(d.open().ok());
+  fs::remove(d.dir.path / "config.json");
+  EXPECT_THAT(open_checkpoint(d.dir.path / "pytorch_model.bin").error().message,
+              HasSubstr("pytorch_model.bin: is a PyTorch checkpoint without OpenAI's \"dims\""));
+  EXPECT_THAT(open_checkpoint(d.dir.path).error().message, HasSubstr("(pytorch_model.bin) and no config.json"));
 }
 
 TEST(HuggingFaceTest, ShardsAreJoined) {
@@ -284,7 +360,7 @@ TEST(HuggingFaceTest, TheLogitsMatrixIsTheEmbedding) {
   Directory d;
   d.extra["proj_out.weight"] = read(*d.source, "decoder.token_embedding.weight");
   EXPECT_TRUE(d.open().ok());
-  d.dtype = DType::f16;
+  d.dtypes = {DType::f16};
   EXPECT_TRUE(d.open().ok());
   d.extra["proj_out.weight"][100] += 1;
   EXPECT_THAT(d.open().error().message, HasSubstr("'proj_out.weight' differs"));
@@ -345,6 +421,16 @@ TEST(HuggingFaceTest, ConfigurationsMayLie) {
   EXPECT_THAT(d.open().error().message, HasSubstr("feature_size is 80"));
   d.put("preprocessor_config.json", R"({"feature_size": 4, "sampling_rate": 16000, "n_fft": 400, "hop_length": 160})");
   EXPECT_TRUE(d.open().ok());
+  // transformers 5 keeps the same settings as a part of another file.
+  fs::remove(d.dir.path / "preprocessor_config.json");
+  d.put("processor_config.json",
+        R"({"processor_class": "WhisperProcessor", "feature_extractor": {"feature_size": 80}})");
+  EXPECT_THAT(d.open().error().message, HasSubstr("processor_config.json: feature_size is 80"));
+  d.put("processor_config.json",
+        R"({"processor_class": "WhisperProcessor", "feature_extractor": {"feature_size": 4}})");
+  d.config["dtype"] = "float32";
+  d.config["quantization_config"] = nullptr;
+  EXPECT_TRUE(d.open().ok());
 }
 
 TEST(HuggingFaceTest, GenerationSettingsAreRead) {
@@ -366,6 +452,12 @@ TEST(HuggingFaceTest, GenerationSettingsAreRead) {
   EXPECT_EQ(c->generation.begin_suppress_tokens, (std::vector<int>{220}));
   EXPECT_EQ(c->generation.alignment_heads, (std::vector<std::pair<int, int>>{{0, 0}}));
   EXPECT_FALSE(c->english_only);
+  // Its lists stand for config.json's even where it has none; the languages it says nothing of stay known.
+  d.put("generation_config.json", "{}");
+  c = d.open();
+  ASSERT_TRUE(c.ok()) << c.error().message;
+  EXPECT_FALSE(c->generation.suppress_tokens);
+  EXPECT_TRUE(c->english_only);
   // A distilled model names heads of its teacher.
   d.put("generation_config.json", R"({"is_multilingual": false, "alignment_heads": [[0, 0], [25, 6]]})");
   c = d.open();
@@ -403,6 +495,38 @@ TEST(HuggingFaceTest, TokenizerJsonServesAlone) {
   ASSERT_TRUE(c.ok()) << c.error().message;
   EXPECT_EQ(c->pieces, d.source->pieces);
   EXPECT_EQ(c->special_ids.at("<|startoftranscript|>"), static_cast<int>(c->pieces.size()) + 1);
+}
+
+// Some seventy cuts of each file; the message names the file, or the directory where two of them disagree.
+TEST(HuggingFaceTest, AnyFileThatIsCutOffIsRefusedByName) {
+  Directory d;
+  json tokenizer = {{"model", {{"type", "BPE"}, {"vocab", d.vocab}}}, {"added_tokens", json::array()}};
+  for (const auto& [spelling, id] : d.added.items())
+    tokenizer["added_tokens"].push_back({{"id", id}, {"content", spelling}});
+  d.vocab = d.added = nullptr;
+  d.put("tokenizer.json", tokenizer.dump());
+  d.put("generation_config.json", R"({"is_multilingual": true, "suppress_tokens": [7], "alignment_heads": [[0, 0]]})");
+  d.put("processor_config.json",
+        R"({"processor_class": "WhisperProcessor", "feature_extractor": {"feature_size": 4}})");
+  for (const bool pytorch : {false, true}) {
+    d.pytorch = pytorch;
+    const std::string weights = pytorch ? "pytorch_model.bin" : "model.safetensors";
+    d.shards = {{weights, d.shards.begin()->second}};
+    ASSERT_TRUE(d.open().ok());
+    for (const std::string& name : {std::string("config.json"), std::string("generation_config.json"),
+                                    std::string("processor_config.json"), std::string("tokenizer.json"), weights}) {
+      const std::string good = testing::read_bytes(d.dir.path / name);
+      const size_t step = std::max<size_t>(1, good.size() / 70);
+      for (size_t cut = good.size() % step; cut < good.size(); cut += step) {
+        d.put(name, good.substr(0, cut));
+        const auto c = open_checkpoint(d.dir.path);
+        ASSERT_FALSE(c.ok()) << name << " " << cut;
+        EXPECT_THAT(c.error().message, ::testing::StartsWith((d.dir.path / name).string() + ": ")) << cut;
+      }
+      d.put(name, good);
+    }
+    fs::remove(d.dir.path / weights);
+  }
 }
 
 TEST(HuggingFaceTest, VocabulariesMayLie) {

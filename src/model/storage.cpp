@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "model/half.h"
+#include "model/k_quants.h"
 
 namespace shorthand {
 namespace {
@@ -20,8 +21,10 @@ struct Info {
 
 // In the order of DType.
 constexpr Info kInfo[] = {
-    {"f32", 1, 4},        {"f16", 1, 2},        {"bf16", 1, 2},       {"q8_0", kBlock, 34}, {"q5_0", kBlock, 22},
-    {"q5_1", kBlock, 24}, {"q4_0", kBlock, 18}, {"q4_1", kBlock, 20}, {"i8", 1, 1},         {"i16", 1, 2},
+    {"f32", 1, 4},          {"f16", 1, 2},          {"bf16", 1, 2},         {"q8_0", kBlock, 34},
+    {"q5_0", kBlock, 22},   {"q5_1", kBlock, 24},   {"q4_0", kBlock, 18},   {"q4_1", kBlock, 20},
+    {"q2_K", kKBlock, 84},  {"q3_K", kKBlock, 110}, {"q4_K", kKBlock, 144}, {"q5_K", kKBlock, 176},
+    {"q6_K", kKBlock, 210}, {"i8", 1, 1},           {"i16", 1, 2},
 };
 static_assert(std::size(kInfo) == static_cast<size_t>(DType::i16) + 1);
 
@@ -152,6 +155,13 @@ void decode(DType dtype, std::span<const std::byte> in, std::span<float> out) {
     case DType::i16:
       for (size_t i = 0; i < out.size(); ++i) out[i] = load<int16_t>(from + 2 * i);
       return;
+    case DType::q2_K:
+    case DType::q3_K:
+    case DType::q4_K:
+    case DType::q5_K:
+    case DType::q6_K:
+      for (size_t i = 0; i < out.size(); i += kKBlock, from += block_bytes(dtype)) decode_k_block(dtype, from, &out[i]);
+      return;
     default:
       for (size_t i = 0; i < out.size(); i += kBlock, from += block_bytes(dtype))
         decode_nibbles(nibbles_of(dtype), from, &out[i]);
@@ -159,7 +169,8 @@ void decode(DType dtype, std::span<const std::byte> in, std::span<float> out) {
 }
 
 void encode(DType dtype, std::span<const float> in, std::span<std::byte> out) {
-  assert(dtype != DType::i8 && dtype != DType::i16 && out.size() == stored_bytes(dtype, in.size()));
+  assert(std::find(kAllDTypes.begin(), kAllDTypes.end(), dtype) != kAllDTypes.end() &&
+         out.size() == stored_bytes(dtype, in.size()));
   std::byte* to = out.data();
   switch (dtype) {
     case DType::f32: std::memcpy(to, in.data(), out.size()); return;

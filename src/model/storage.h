@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How numbers lie in model files: plain floats, ggml's blocks of 32 small integers with a scale, and plain integers.
+// How numbers lie in model files: plain floats, ggml's blocks of 32 small integers with a scale, its k-quants, and
+// plain integers.
 //
 //   f32, f16, bf16   one number an element, little-endian
 //   i8, i16          the same; the scale that makes weights of them lies elsewhere (TensorView::scales)
@@ -9,7 +10,8 @@
 //   q5_0   22        f16 d, u32 fifth bits, 16 bytes of nibbles  value = (q - 16) d
 //   q5_1   24        f16 d, f16 m, u32 fifth bits, 16 bytes      value = q d + m
 // The low nibbles are elements 0 to 15, the high ones 16 to 31; bit i of the u32 is bit 4 of element i. A block never
-// crosses a row: rows of block formats are multiples of 32 long. Source: ggml's block_q* structures.
+// crosses a row: rows of block formats are multiples of 32 long. Source: ggml's block_q* structures. The k-quants, q2_K
+// to q6_K, are described in model/k_quants.h.
 #pragma once
 
 #include <array>
@@ -21,7 +23,7 @@
 
 namespace shorthand {
 
-enum class DType : uint8_t { f32, f16, bf16, q8_0, q5_0, q5_1, q4_0, q4_1, i8, i16 };
+enum class DType : uint8_t { f32, f16, bf16, q8_0, q5_0, q5_1, q4_0, q4_1, q2_K, q3_K, q4_K, q5_K, q6_K, i8, i16 };
 
 // Those that stand for weights by themselves, and can be written.
 inline constexpr std::array kAllDTypes = {DType::f32,  DType::f16,  DType::bf16, DType::q8_0,
@@ -32,7 +34,7 @@ std::optional<DType> parse_dtype(std::string_view name);
 
 bool is_float(DType dtype);  // no scale, no loss but its width's
 
-// Elements that share a scale (1 or 32), and the bytes they take.
+// Elements that share a scale (1, 32 or 256), and the bytes they take.
 size_t block_elements(DType dtype);
 size_t block_bytes(DType dtype);
 

@@ -5,11 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <string>
 #include <vector>
 
 #include "model/half.h"
+#include "support/test_data.h"
 
 namespace shorthand {
 namespace {
@@ -132,6 +134,22 @@ TEST(StorageTest, BlocksDecodeAsAnIndependentProgramDoes) {
   }
 }
 
+// Blocks of random bits and what the gguf package's reader makes of them: tests/oracle/make_fixtures.py.
+TEST(StorageTest, KQuantsDecodeAsGgufDoes) {
+  const auto cases = testing::repository_json("k_quants.json");
+  for (const DType dtype : {DType::q2_K, DType::q3_K, DType::q4_K, DType::q5_K, DType::q6_K}) {
+    const std::string name(dtype_name(dtype));
+    const auto& expected = cases.at(name);
+    const auto bytes = from_hex(expected["block"]);
+    ASSERT_EQ(bytes.size(), block_bytes(dtype)) << name;
+    ASSERT_EQ(block_elements(dtype), 256u);
+    std::vector<float> out(256);
+    decode(dtype, bytes, out);
+    for (size_t i = 0; i < 256; ++i)
+      ASSERT_EQ(out[i], std::strtof(expected["values"][i].get<std::string>().c_str(), nullptr)) << name << " " << i;
+  }
+}
+
 const std::vector<float> kValues = {0x1.c02be4p-10f, 0x1.1679eep-4f,  0x1.f5a55p-5f,   -0x1.a20b26p-6f, -0x1.e83178p-7f,
                                     -0x1.b0087cp-6f, 0x1.d2b846p-6f,  -0x1.6f6c86p-9f, 0x1.31eca2p-5f,  -0x1.7a5506p-4f,
                                     0x1.40d446p-4f,  -0x1.3bfd28p-8f, 0x1.16aedap-5f,  -0x1.bf8024p-8f, -0x1.368ebcp-6f,
@@ -194,7 +212,7 @@ TEST(StorageTest, AllZerosStayZeros) {
 
 TEST(StorageTest, NamesRoundTrip) {
   for (DType dtype : kAllDTypes) EXPECT_EQ(parse_dtype(dtype_name(dtype)), dtype);
-  EXPECT_EQ(parse_dtype("q6_K"), std::nullopt);
+  EXPECT_EQ(parse_dtype("q6_K"), std::nullopt);  // read, but not written
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kFilePrefix = "ggml-";
-constexpr std::string_view kFileSuffixes[] = {".bin", ".shorthand"};
+constexpr std::string_view kFileSuffixes[] = {".bin", ".shorthand", ".pt"};
 constexpr std::string_view kOwnerMark = "--";
 
 // One component of a path that is no trick: not hidden, nothing a terminal would obey.

@@ -55,8 +55,9 @@ struct SpecialTokens {
 Result<SpecialTokens> special_tokens_in_order(int n_text, int n_vocab, bool english_only, std::string_view source);
 
 // The ids that a file names. Every special token but the timestamps has to be there; timestamps may be left out, and
-// then follow notimestamps. Errors where the ids collide, lie among the text, are not all below n_vocab, or where
-// languages or timestamps do not follow each other.
+// then follow notimestamps. Older names count too: <|nocaptions|> is nospeech, and <|iw|> is Hebrew. Errors where the
+// ids collide, lie among the text, are not all below n_vocab, or where languages or timestamps do not follow each
+// other.
 Result<SpecialTokens> special_tokens_named(const NamedTokens& named, int n_text, int n_vocab, bool english_only,
                                            std::string_view source);
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "model/hf_weights.h"
 #include "model/huggingface.h"
 #include "model/safetensors.h"
 #include "support/hugging_face.h"
@@ -52,7 +53,7 @@ void read_any(std::string_view file) {
   const auto bytes = std::as_bytes(std::span(file));
   const auto entries = read_safetensors(bytes, "f");
   if (!ok(entries)) return;
-  for (const SafetensorsEntry& e : *entries) {
+  for (const NamedTensor& e : *entries) {
     require(e.bytes.size() == stored_bytes(e.dtype, e.shape.elements()));
     require(e.bytes.data() >= bytes.data() && e.bytes.data() + e.bytes.size() <= bytes.data() + bytes.size());
     (void)openai_name(e.name);
