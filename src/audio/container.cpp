@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cctype>
 #include <cmath>
 #include <filesystem>
@@ -76,6 +77,12 @@ bool looks_like_gsm(const ByteSource& source) {
     if (!n || *n == 0 || (first & std::byte{0xf0}) != std::byte{0xd0}) return false;
   }
   return frames > 0;
+}
+
+uint64_t big_endian(std::span<const std::byte> bytes) {
+  uint64_t n = 0;
+  for (const std::byte b : bytes) n = n << 8 | std::to_integer<uint64_t>(b);
+  return n;
 }
 
 // A title or language as it may be printed: bytes that a terminal would obey must not pass.
@@ -292,6 +299,49 @@ uint64_t Container::promised_bytes() const {
   return size < kUnknown ? uint64_t{size} + 8 : 0;
 }
 
+// Where the last of an MP4's boxes ends, from its head.
+uint64_t Container::end_of_boxes() const {
+  uint64_t at = 0;
+  while (at < source_.size()) {
+    std::array<std::byte, 16> head{};
+    const auto n = source_.read_at(at, head);
+    if (!n || *n < 8) break;
+    uint64_t size = big_endian(std::span(head).first(4));
+    if (size == 1) size = big_endian(std::span(head).subspan(8));
+    if (size < 8 || size > source_.size()) return size < 8 ? at : at + size;  // 0: to the end
+    at += size;
+  }
+  return at;
+}
+
+// Where Matroska's segment ends, from its head; 0: written without a length, as a live recording is.
+uint64_t Container::end_of_segment() const {
+  constexpr uint64_t kHeader = 0x1a45dfa3, kSegment = 0x18538067;
+  uint64_t at = 0;
+  for (const uint64_t id : {kHeader, kSegment}) {
+    std::array<std::byte, 12> head{};
+    const auto n = source_.read_at(at, head);
+    if (!n || *n < head.size() || big_endian(std::span(head).first(4)) != id) return 0;
+    // The length's own length is told by the zeros that it begins with; nothing but ones is no length.
+    const auto bytes = static_cast<size_t>(std::countl_zero(static_cast<uint8_t>(head[4]))) + 1;
+    if (bytes > 8) return 0;
+    const uint64_t most = (uint64_t{1} << (7 * bytes)) - 1;
+    const uint64_t size = big_endian(std::span(head).subspan(4, bytes)) & most;
+    if (size == most) return 0;
+    at += 4 + bytes + size;
+  }
+  return at;
+}
+
+bool Container::is_cut_off() const {
+  const std::string_view kind = found_->name;
+  const uint64_t end = kind == "matroska,webm"             ? end_of_segment()
+                       : kind == "mov,mp4,m4a,3gp,3g2,mj2" ? end_of_boxes()
+                       : kind == "avi"                     ? promised_bytes()
+                                                           : 0;
+  return end > source_.size();
+}
+
 double Container::declared_seconds(bool* exact) const {
   const AVStream* s = stream();
   const std::string_view kind = found_->name;
@@ -300,8 +350,8 @@ double Container::declared_seconds(bool* exact) const {
   if (s->duration != AV_NOPTS_VALUE) {
     seconds = static_cast<double>(s->duration) * av_q2d(s->time_base);
     *exact = format_->duration_estimation_method != AVFMT_DURATION_FROM_BITRATE;
-    if (kind == "asf") *exact = format_->nb_streams == 1;           // else that of the film
-    if (kind == "avi") *exact = promised_bytes() > source_.size();  // else it counts empty chunks, which nobody plays
+    if (kind == "asf") *exact = format_->nb_streams == 1;  // else that of the film
+    if (kind == "avi") *exact = false;                     // it counts empty chunks, which nobody plays
   } else if (format_->duration != AV_NOPTS_VALUE) {
     seconds = static_cast<double>(format_->duration) / AV_TIME_BASE;
     *exact = format_->nb_streams == 1 && format_->duration_estimation_method == AVFMT_DURATION_FROM_STREAM;

@@ -48,6 +48,9 @@ class Container {
   // bear it out: estimates from a bit rate, and the length of a film for its sound, need not be.
   double declared_seconds(bool* exact) const;
 
+  // Whether the container's outermost parts, by their heads, end behind the source.
+  bool is_cut_off() const;
+
   // Why the source could not be read, if that is what ended the stream.
   const std::optional<Error>& read_error() const { return read_error_; }
 
@@ -57,6 +60,8 @@ class Container {
   Result<int> recognise(const std::string& name);
   Result<void> find_tracks();
   uint64_t promised_bytes() const;
+  uint64_t end_of_boxes() const;
+  uint64_t end_of_segment() const;
   static int read_bytes(void* container, uint8_t* out, int size);
   static int64_t seek(void* container, int64_t offset, int whence);
 

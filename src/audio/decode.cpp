@@ -370,6 +370,9 @@ void SoundReader::Impl::conclude() {
   if (exact && std::max(last_end, seconds() - first_start) < declared - kPaddingSeconds) {
     fail(bad_input(fmt::format("{}: cut off: its header promises {:.1f} s of sound, {:.1f} s are there", source.name(),
                                declared, seconds() - first_start)));
+  } else if (container->is_cut_off()) {
+    fail(bad_input(fmt::format("{}: cut off after {:.1f} s of sound: its last part is longer than the file",
+                               source.name(), seconds())));
   }
 }
 
