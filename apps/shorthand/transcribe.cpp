@@ -171,10 +171,10 @@ std::string parse_track(const std::string& text) {
 // By its name: in a folder that is walked, everything else is left alone.
 bool looks_like_sound(const fs::path& path) {
   static const std::set<std::string> known = {
-      ".aac", ".ac3",  ".aif",  ".aiff", ".amr", ".ape", ".au",   ".avi", ".caf", ".dts", ".flac",
-      ".flv", ".m4a",  ".m4b",  ".m4v",  ".mka", ".mkv", ".mov",  ".mp2", ".mp3", ".mp4", ".mpeg",
-      ".mpg", ".mpga", ".mts",  ".oga",  ".ogg", ".ogv", ".opus", ".ra",  ".rm",  ".spx", ".tta",
-      ".ts",  ".wav",  ".weba", ".webm", ".wma", ".wmv", ".wv",   ".3gp", ".3g2"};
+      ".aac", ".ac3",  ".aif", ".aiff", ".amr",  ".ape",  ".au",   ".avi", ".caf", ".dts", ".flac",
+      ".flv", ".m4a",  ".m4b", ".m4v",  ".mka",  ".mkv",  ".mov",  ".mp2", ".mp3", ".mp4", ".mpeg",
+      ".mpg", ".mpga", ".mts", ".oga",  ".ogg",  ".ogv",  ".opus", ".ra",  ".rm",  ".spx", ".tta",
+      ".ts",  ".wav",  ".gsm", ".g722", ".weba", ".webm", ".wma",  ".wmv", ".wv",  ".3gp", ".3g2"};
   std::string extension = path.extension().string();
   std::ranges::transform(extension, extension.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
