@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # The front door. The build itself is CMake's: see CMakePresets.json.
 
-BINARY := build/release/bin/shorthand
 JOBS := $(shell nproc)
 
 .PHONY: demo build test format check clean
 
 demo: build
-	@$(BINARY) transcribe tests/data/speech/long-1.flac
+	@tools/demo
 
 build:
 	@tools/setup

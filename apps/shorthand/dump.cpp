@@ -67,6 +67,7 @@ std::vector<float> run_decoder(Decoder& decoder, const Tokenizer& tokenizer, con
 Result<void> dump(const Arguments& a) {
   const std::vector<int> forced = a.forced_ids.empty() ? std::vector<int>() : SHORTHAND_TRY(read_npy_ids(a.forced_ids));
   const auto compute = SHORTHAND_TRY(open_compute(a.compute));
+  if (!compute->chosen.why.empty()) complain(compute->chosen.why);
   const Config& c = compute->model->config();
   const int steps = forced.empty() ? a.greedy : static_cast<int>(forced.size());
   if (4 + steps > c.n_text_ctx)

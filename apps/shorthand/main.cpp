@@ -47,8 +47,9 @@ int main(int argc, char** argv) {
       "Examples:\n"
       "  shorthand transcribe talk.mp3                    text on standard output\n"
       "  shorthand transcribe -f srt,json -o out *.mp4    subtitles and JSON for many files\n"
-      "  shorthand models pull base.en                    get a general English model\n"
-      "  shorthand transcribe -m base.en talk.mp3         ... and use it\n",
+      "  shorthand models pull base                       get a general model, which then runs by itself\n"
+      "  shorthand models list                            what is here, and which of them runs\n"
+      "  shorthand transcribe -m small.en talk.mp3        another one, by name\n",
       "shorthand"};
   app.set_version_flag("--version", version_text());
   app.set_help_all_flag("--help-all", "Help with every option of every command");

@@ -14,11 +14,12 @@
 #include "cli.h"
 #include "compute.h"
 #include "engine/builtin.h"
-#include "model/checkpoint.h"
-#include "model/native.h"
+#include "model/alignment_heads.h"
+#include "model/choice.h"
+#include "model/facts.h"
+#include "model/library.h"
 #include "model/pull.h"
 #include "model/random.h"
-#include "model/store.h"
 #include "output.h"
 #include "terminal.h"
 #include "text/vocabulary.h"
@@ -38,86 +39,129 @@ int finish(const Result<void>& done) {
   return status_of(done.error());
 }
 
+// What runs without -m, for `models list` and `models default`: a choice that fails is a fact too, not the end.
+Result<ChosenModel> used_without_option() { return find_model("", {}); }
+
+std::string languages_of(const ModelFacts& f) {
+  if (f.english_only) return "English only";
+  return fmt::format("{} language{}", f.languages(), f.languages() == 1 ? "" : "s");
+}
+
+// One line of the table, or the object of a script.
+struct Row {
+  std::string name, path;
+  uint64_t bytes = 0;
+  Result<ModelFacts> facts;
+  bool cached = false;
+};
+
+Json as_json(const Row& row, bool used) {
+  Json out{{"name", row.name}, {"path", row.path.empty() ? Json() : Json(row.path)}, {"bytes", row.bytes}};
+  out["where"] = row.path.empty() ? "program" : row.cached ? "hugging face cache" : "store";
+  out["used_without_model_option"] = used;
+  if (row.facts.ok()) {
+    out["format"] = row.facts->format;
+    out["size"] = size_name(row.facts->config);
+    out["languages"] = row.facts->languages();
+    out["english_only"] = row.facts->english_only;
+  } else {
+    out["error"] = row.facts.error().message;
+  }
+  return out;
+}
+
+std::string as_line(const Row& row, bool used) {
+  const std::string what = row.path.empty()
+                               ? "part of the program: English digits, numbers, dates, commands, coffee orders"
+                           : row.facts.ok() ? fmt::format("{:<8} {:<12}  {:<19}  {}", size_name(row.facts->config),
+                                                          languages_of(*row.facts), row.facts->format, row.path)
+                                            : fmt::format("cannot be read: {}", row.facts.error().message);
+  return fmt::format("{} {:<30} {:>8.1f} MB  {}\n", used ? '*' : ' ', row.name, static_cast<double>(row.bytes) / 1e6,
+                     what);
+}
+
+std::vector<Row> rows_of(const Library& library, std::vector<Installed> installed) {
+  std::vector<Row> rows;
+  rows.push_back(
+      {std::string(kBuiltinName), "", builtin_model_bytes().size(), parse_facts(builtin_model_bytes(), kBuiltinName)});
+  const auto add = [&](std::vector<Installed> models, bool cached) {
+    for (Candidate& c : survey(std::move(models)))
+      rows.push_back({c.model.name, c.model.path.string(), c.model.bytes, std::move(c.facts), cached});
+  };
+  add(std::move(installed), false);
+  if (library.cache) add(library.cache->list(), true);
+  return rows;
+}
+
 Result<void> list(const std::string& format) {
-  const Store store = SHORTHAND_TRY(Store::of_user());
-  const std::vector<Installed> installed = SHORTHAND_TRY(store.list());
+  const Library library = SHORTHAND_TRY(Library::of_user());
+  std::vector<Installed> installed = SHORTHAND_TRY(library.store.list());
+  const bool none = installed.empty();
+  const std::vector<Row> rows = rows_of(library, std::move(installed));
+  const auto used = used_without_option();
+  const auto is_used = [&](const Row& row) {
+    return used.ok() && row.path == (used->path ? used->path->string() : std::string());
+  };
   if (format == "json") {
     Json out = Json::array();
-    out.push_back({{"name", kBuiltinName}, {"path", nullptr}, {"bytes", builtin_model_bytes().size()}});
-    for (const Installed& m : installed)
-      out.push_back({{"name", m.name}, {"path", m.path.string()}, {"bytes", m.bytes}});
-    return write_stdout(out.dump(2) + "\n");
+    for (const Row& row : rows) out.push_back(as_json(row, is_used(row)));
+    return write_stdout(out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   }
-  std::string text =
-      fmt::format("{:<24} {:>8.1f} MB  part of the program: English digits, numbers, dates, commands, coffee orders\n",
-                  kBuiltinName, static_cast<double>(builtin_model_bytes().size()) / 1e6);
-  for (const Installed& m : installed)
-    text += fmt::format("{:<24} {:>8.1f} MB  {}\n", m.name, static_cast<double>(m.bytes) / 1e6, m.path.string());
-  if (installed.empty())
-    text += fmt::format("none installed in {}; `shorthand models pull base.en` gets one\n", store.directory().string());
+  std::string text;
+  bool in_cache = false;
+  for (const Row& row : rows) {
+    if (row.cached && !in_cache)
+      text += fmt::format("in Hugging Face's cache, {}:\n", library.cache->directory().string());
+    in_cache = row.cached;
+    text += as_line(row, is_used(row));
+  }
+  if (none)
+    text += fmt::format("none installed in {}; `shorthand models pull base` gets one\n",
+                        library.store.directory().string());
+  text +=
+      used.ok() ? fmt::format("* without -m: {}\n", used->why) : fmt::format("without -m: {}\n", used.error().message);
   return write_stdout(text);
 }
 
-// What info shows, of any format.
-struct Facts {
-  std::string path, format;
-  Config config;
-  bool english_only = false;
-  size_t text_tokens = 0;
-  uint64_t bytes = 0;
-  uint64_t parameters = 0;
-};
-
-Result<Facts> facts_of(const std::string& name) {
-  Facts f;
-  if (name == kBuiltinName && !fs::exists(name)) {
-    const Checkpoint c = SHORTHAND_TRY(parse_checkpoint(builtin_model_bytes(), kBuiltinName));
-    f = {std::string(kBuiltinName),    c.format, c.config, c.english_only, c.pieces.size(),
-         builtin_model_bytes().size(), 0};
-  } else {
-    const fs::path path = SHORTHAND_TRY(SHORTHAND_TRY(Store::of_user()).resolve(name));
-    f.path = path.string();
-    bool native = false;
-    if (!fs::is_directory(path)) {
-      const MappedFile file = SHORTHAND_TRY(MappedFile::open(path));
-      f.bytes = file.bytes().size();
-      native = is_native(file.bytes());
-      if (native) {
-        const NativeView view = SHORTHAND_TRY(parse_native(file.bytes(), f.path));
-        f.format = fmt::format("native {}", compute_type_name(view.header.type));
-        f.config = view.header.config;
-        f.english_only = view.header.english_only;
-        f.text_tokens = view.header.pieces.size();
-      }
-    }
-    if (!native) {
-      const Checkpoint c = SHORTHAND_TRY(open_checkpoint(path));
-      f.format = c.format;
-      f.config = c.config;
-      f.english_only = c.english_only;
-      f.text_tokens = c.pieces.size();
-      if (f.bytes == 0) {
-        for (const MappedFile& file : c.files) f.bytes += file.bytes().size();
-      }
-    }
+std::string_view describe(AlignmentSource source) {
+  switch (source) {
+    case AlignmentSource::file: return "named by the model's files";
+    case AlignmentSource::name: return "those of OpenAI's model of this size";
+    case AlignmentSource::upper_half: break;
   }
-  for_each_tensor(f.config, [&](const std::string&, const Shape& shape) { f.parameters += shape.elements(); });
-  return f;
+  return "all of the decoder's upper half";
+}
+std::string_view code_of(AlignmentSource source) {
+  switch (source) {
+    case AlignmentSource::file: return "file";
+    case AlignmentSource::name: return "name";
+    case AlignmentSource::upper_half: break;
+  }
+  return "upper_half";
+}
+
+// "builtin" is the model in the program, unless a file has that name.
+Result<std::optional<fs::path>> path_of(const std::string& name) {
+  if (name == kBuiltinName && !fs::exists(name)) return std::optional<fs::path>();
+  return std::optional(SHORTHAND_TRY(resolve_model(name)));
 }
 
 Result<void> info(const std::string& name, const std::string& format) {
-  const Facts f = SHORTHAND_TRY(facts_of(name));
+  const auto found = SHORTHAND_TRY(path_of(name));
+  const ModelFacts f = SHORTHAND_TRY(found ? read_facts(*found) : parse_facts(builtin_model_bytes(), kBuiltinName));
+  const std::string path = found ? found->string() : std::string(kBuiltinName);
   const Config& c = f.config;
-  const int languages = f.english_only ? 1 : c.n_vocab - static_cast<int>(f.text_tokens) - kSpecialsBesidesLanguages;
+  const AlignmentHeads heads = alignment_heads_of(c, f.english_only, f.generation);
   if (format == "json") {
-    const Json out = {{"path", f.path},
+    const Json out = {{"path", path},
                       {"format", f.format},
                       {"size", size_name(c)},
                       {"bytes", f.bytes},
-                      {"parameters", f.parameters},
+                      {"float_weights", f.float_weights},
+                      {"parameters", f.parameters()},
                       {"n_vocab", c.n_vocab},
                       {"text_tokens", f.text_tokens},
-                      {"languages", languages},
+                      {"languages", f.languages()},
                       {"english_only", f.english_only},
                       {"n_audio_ctx", c.n_audio_ctx},
                       {"n_audio_state", c.n_audio_state},
@@ -127,17 +171,29 @@ Result<void> info(const std::string& name, const std::string& format) {
                       {"n_text_state", c.n_text_state},
                       {"n_text_head", c.n_text_head},
                       {"n_text_layer", c.n_text_layer},
-                      {"n_mels", c.n_mels}};
+                      {"n_mels", c.n_mels},
+                      {"alignment_heads", heads.heads},
+                      {"alignment_heads_from", code_of(heads.source)}};
     return write_stdout(out.dump(2) + "\n");
   }
   return write_stdout(fmt::format(
-      "{}\n  format      {}, {:.1f} MB\n  size        {}: {:.1f} M parameters\n  encoder     {} layers, {} wide, {} "
+      "{}\n  format      {}, {:.1f} MB{}\n  size        {}: {:.1f} M parameters\n  encoder     {} layers, {} wide, {} "
       "heads, {} positions, {} mels\n"
-      "  decoder     {} layers, {} wide, {} heads, {} positions\n  vocabulary  {}: {} text tokens, {}\n",
-      f.path, f.format, static_cast<double>(f.bytes) / 1e6, size_name(c), static_cast<double>(f.parameters) / 1e6,
-      c.n_audio_layer, c.n_audio_state, c.n_audio_head, c.n_audio_ctx, c.n_mels, c.n_text_layer, c.n_text_state,
-      c.n_text_head, c.n_text_ctx, c.n_vocab, f.text_tokens,
-      f.english_only ? "English only" : fmt::format("{} language{}", languages, languages == 1 ? "" : "s")));
+      "  decoder     {} layers, {} wide, {} heads, {} positions\n  vocabulary  {}: {} text tokens, {}\n"
+      "  alignment   {} heads, {}\n",
+      path, f.format, static_cast<double>(f.bytes) / 1e6, f.float_weights ? "" : "; the float weights are not there",
+      size_name(c), static_cast<double>(f.parameters()) / 1e6, c.n_audio_layer, c.n_audio_state, c.n_audio_head,
+      c.n_audio_ctx, c.n_mels, c.n_text_layer, c.n_text_state, c.n_text_head, c.n_text_ctx, c.n_vocab, f.text_tokens,
+      languages_of(f), heads.heads.size(), describe(heads.source)));
+}
+
+// How the model that was fetched is used: by itself, or by its name.
+std::string how_to_use(const std::string& name, const fs::path& path) {
+  const auto used = used_without_option();
+  if (used.ok() && used->path == path)
+    return fmt::format("without -m it is what runs now ({}): shorthand transcribe talk.mp3", used->chosen_by);
+  const std::string otherwise = used.ok() ? fmt::format("; without -m runs {}", used->name) : "";
+  return fmt::format("use it with -m: shorthand transcribe -m {} talk.mp3{}", name, otherwise);
 }
 
 Result<void> pull_one(const Store& store, const std::string& name, bool again, bool quiet) {
@@ -150,11 +206,13 @@ Result<void> pull_one(const Store& store, const std::string& name, bool again, b
   };
   const Pulled pulled = SHORTHAND_TRY(pull(store, name, options));
   line.clear();
+  // What this program cannot read is installed all the same, but nobody shall learn it later.
+  SHORTHAND_TRY(read_facts(pulled.path));
   if (quiet) return {};
   const std::string how = pulled.was_installed ? "is installed already"
                           : pulled.verified    ? "is installed, checksum verified"
                                                : "is installed; the server announced no checksum to verify";
-  fmt::print(stderr, "{} {}: {}\n", name, how, pulled.path.string());
+  fmt::print(stderr, "{} {}: {}\n{}\n", name, how, pulled.path.string(), how_to_use(name, pulled.path));
   return {};
 }
 
@@ -164,27 +222,58 @@ Result<void> check_output(const std::string& out) {
   return {};
 }
 
+// Where a packed model goes that nobody gave a file: among the installed ones, which it makes start at once.
+Result<fs::path> install_path(const std::string& in) {
+  const Store store = SHORTHAND_TRY(Store::of_user());
+  std::error_code error;
+  fs::create_directories(store.directory(), error);
+  if (error) return io_error(fmt::format("{}: {}", store.directory().string(), system_message(error.value())));
+  return store.packed_path(in);
+}
+
 Result<void> convert(const std::string& in, const std::string& out, const std::string& compute_type, int threads) {
   const ComputeType type = SHORTHAND_TRY(parse_compute_type(compute_type));
   SHORTHAND_TRY(check_output(out));
   ThreadPool pool(threads > 0 ? threads : physical_cores());
-  std::shared_ptr<const Model> model;
-  if (in == kBuiltinName && !fs::exists(in)) {
-    model = SHORTHAND_TRY(Model::from_bytes(builtin_model_bytes(), std::string(kBuiltinName), type, pool));
-  } else {
-    model = SHORTHAND_TRY(Model::open(SHORTHAND_TRY(SHORTHAND_TRY(Store::of_user()).resolve(in)), type, pool));
-  }
-  return model->save(out);
+  const auto model = SHORTHAND_TRY(open_model(SHORTHAND_TRY(path_of(in)), type, pool));
+  if (!out.empty()) return model->save(out);
+  const fs::path path = SHORTHAND_TRY(install_path(in));
+  SHORTHAND_TRY(model->save(path));
+  fmt::print(stderr, "{} is installed as {}: {}\n", in, compute_type_name(type), path.string());
+  return {};
 }
 
 Result<void> remove(const std::string& name) {
-  const Store store = SHORTHAND_TRY(Store::of_user());
-  const std::vector<Installed> installed = SHORTHAND_TRY(store.list());
-  const bool is_file = std::ranges::any_of(installed, [&](const Installed& m) { return m.name == name; });
-  if (name == kBuiltinName && !is_file)
+  const Library library = SHORTHAND_TRY(Library::of_user());
+  if (name == kBuiltinName && !library.store.find(name))
     return unsupported(
         fmt::format("{}: is part of the program and stays; `shorthand models list` shows what can go", name));
-  return store.remove(name);
+  const bool was_default = SHORTHAND_TRY(library.remove(name));
+  if (!was_default) return {};
+  const auto used = used_without_option();
+  fmt::print(stderr, "{} was the default, which is now unset{}\n", name,
+             used.ok() ? fmt::format("; without -m runs {}", used->name) : "");
+  return {};
+}
+
+struct DefaultArguments {
+  std::string name, format = "text";
+  bool unset = false;
+};
+
+// Shows what runs without -m, or changes it and says what came of it.
+Result<void> set_or_show_default(const DefaultArguments& a) {
+  const Library library = SHORTHAND_TRY(Library::of_user());
+  if (a.unset && !a.name.empty()) return usage_error("NAME and --unset exclude each other");
+  if (a.unset) SHORTHAND_TRY(library.store.unset_default());
+  if (!a.name.empty()) SHORTHAND_TRY(library.store.set_default(SHORTHAND_TRY(check_default(library, a.name))));
+  const ChosenModel used = SHORTHAND_TRY(used_without_option());
+  if (a.format == "json") {
+    const Json out{
+        {"name", used.name}, {"path", used.path ? Json(used.path->string()) : Json()}, {"chosen_by", used.chosen_by}};
+    return write_stdout(out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  }
+  return write_stdout(fmt::format("without -m: {}\n", used.why));
 }
 
 struct RandomArguments {
@@ -223,13 +312,14 @@ void add_format(CLI::App& command, std::string& format) {
 
 void add_models(CLI::App& app, int& status) {
   auto* models = app.add_subcommand("models",
-                                    "Fetch, list, look at, convert, make and remove models\n\nExamples:\n"
-                                    "  shorthand models pull base.en           from Hugging Face, resumable\n"
+                                    "Fetch, list, choose, look at, convert, make and remove models\n\nExamples:\n"
+                                    "  shorthand models pull base              from Hugging Face, resumable\n"
+                                    "  shorthand models default base           use it where -m names no other\n"
                                     "  shorthand models info base.en\n"
-                                    "  shorthand models convert base.en base.en.shorthand\n");
+                                    "  shorthand models convert base           pack it: starts at once\n");
   models->require_subcommand(1);
 
-  auto* list_command = models->add_subcommand("list", "Models that are installed");
+  auto* list_command = models->add_subcommand("list", "Models that are installed, and those in Hugging Face's cache");
   auto list_format = std::make_shared<std::string>("text");
   add_format(*list_command, *list_format);
   list_command->callback([=, &status] { status = finish(list(*list_format)); });
@@ -243,7 +333,8 @@ void add_models(CLI::App& app, int& status) {
   auto* pull_command = models->add_subcommand(
       "pull",
       "Download a model from Hugging Face: NAME of whisper.cpp's list (tiny ... large-v3-turbo, also .en and "
-      "quantised), or OWNER/REPO with safetensors. Environment: HF_ENDPOINT, HF_TOKEN");
+      "quantised), a distilled one (distil-small.en ... distil-large-v3.5), or OWNER/REPO with safetensors or in "
+      "faster-whisper's form. Environment: HF_ENDPOINT, HF_TOKEN, https_proxy");
   auto names = std::make_shared<std::vector<std::string>>();
   auto again = std::make_shared<bool>(false), quiet = std::make_shared<bool>(false);
   pull_command->add_option("NAME", *names, "Models to fetch")->required();
@@ -256,12 +347,22 @@ void add_models(CLI::App& app, int& status) {
     for (const std::string& name : *names) status = std::max(status, finish(pull_one(*store, name, *again, *quiet)));
   });
 
+  auto* default_command = models->add_subcommand(
+      "default",
+      "Show or set the model that runs where neither -m nor SHORTHAND_MODEL names one; where none is set, the best "
+      "installed one runs");
+  auto chosen = std::make_shared<DefaultArguments>();
+  default_command->add_option("NAME", chosen->name, "Name of an installed model, or builtin, or a path with a / in it");
+  default_command->add_flag("--unset", chosen->unset, "Forget what was set");
+  add_format(*default_command, chosen->format);
+  default_command->callback([=, &status] { status = finish(set_or_show_default(*chosen)); });
+
   auto* convert_command = models->add_subcommand("convert", "Write the native packed format, which starts at once");
   auto in = std::make_shared<std::string>(), out = std::make_shared<std::string>(),
        type = std::make_shared<std::string>("auto");
   auto threads = std::make_shared<int>(0);
   convert_command->add_option("IN", *in, "File, directory, or name of an installed model")->required();
-  convert_command->add_option("OUT", *out, "File to write")->required();
+  convert_command->add_option("OUT", *out, "File to write [installs it under the name of IN]");
   convert_command->add_option("--compute-type", *type, "auto (int8), int8, float32")->capture_default_str();
   convert_command->add_option("-t,--threads", *threads, "Threads [physical cores]")->check(CLI::Range(1, 1024));
   convert_command->callback([=, &status] { status = finish(convert(*in, *out, *type, *threads)); });

@@ -11,9 +11,9 @@
 #include "engine/backend.h"
 #include "engine/builtin.h"
 #include "model/checkpoint.h"
+#include "model/library.h"
 #include "model/native.h"
 #include "model/random.h"
-#include "model/store.h"
 #include "npu/check.h"
 #include "npu/designs/ladder.h"
 #include "npu/designs/registry.h"
@@ -55,7 +55,7 @@ Result<npu::EncoderSizes> sizes_of(const std::string& model) {
   } else if (model == kBuiltinName && !fs::exists(model)) {
     c = SHORTHAND_TRY(parse_checkpoint(builtin_model_bytes(), kBuiltinName)).config;
   } else {
-    const fs::path path = SHORTHAND_TRY(SHORTHAND_TRY(Store::of_user()).resolve(model));
+    const fs::path path = SHORTHAND_TRY(resolve_model(model));
     bool native = false;
     if (!fs::is_directory(path)) {
       const MappedFile file = SHORTHAND_TRY(MappedFile::open(path));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -17,6 +18,7 @@
 namespace shorthand::cli {
 namespace {
 
+namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 Json stage(const RanOn& ran_on, double ms) {
@@ -25,22 +27,42 @@ Json stage(const RanOn& ran_on, double ms) {
   return out;
 }
 
-Result<Json> model_facts(const Compute& compute, const std::string& path) {
-  Json model{{"name", compute.model->name()}, {"format", compute.model->format()}};
-  if (compute.builtin) {
+// The files of a model's weights: itself, or of a directory those that hold some.
+std::vector<fs::path> weights_files(const fs::path& model) {
+  std::error_code error;
+  if (!fs::is_directory(model, error)) return {model};
+  for (const char* name : {"model.safetensors", "model.bin", "pytorch_model.bin"}) {
+    if (fs::is_regular_file(model / name, error)) return {model / name};
+  }
+  std::vector<fs::path> shards;
+  for (fs::directory_iterator entry(model, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string ending = entry->path().extension().string();
+    if (ending == ".safetensors" || ending == ".bin") shards.push_back(entry->path());
+  }
+  std::ranges::sort(shards);
+  return shards;
+}
+
+Result<Json> model_facts(const Compute& compute) {
+  Json model{
+      {"name", compute.model->name()}, {"format", compute.model->format()}, {"chosen_by", compute.chosen.chosen_by}};
+  if (compute.builtin()) {
     model["sha256"] = sha256(builtin_model_bytes());
     model["bytes"] = builtin_model_bytes().size();
-  } else if (std::filesystem::is_regular_file(path)) {
-    model["sha256"] = SHORTHAND_TRY(sha256_file(path));
-    model["bytes"] = std::filesystem::file_size(path);
   } else {
-    const std::filesystem::path weights = std::filesystem::path(path) / "model.safetensors";
-    if (std::filesystem::is_regular_file(weights)) {
-      model["sha256"] = SHORTHAND_TRY(sha256_file(weights));
-      model["bytes"] = std::filesystem::file_size(weights);
+    const std::vector<fs::path> files = weights_files(*compute.chosen.path);
+    uint64_t bytes = 0;
+    Json digests = Json::array();
+    for (const fs::path& file : files) {
+      digests.push_back(SHORTHAND_TRY(sha256_file(file)));
+      std::error_code ignored;
+      bytes += fs::file_size(file, ignored);
     }
+    // Of several files each has its own.
+    model["sha256"] = digests.size() == 1 ? digests[0] : digests;
+    model["bytes"] = bytes;
   }
-  model["builtin"] = compute.builtin;
+  model["builtin"] = compute.builtin();
   return model;
 }
 
@@ -72,8 +94,7 @@ void RunStats::add(const RunFacts& facts, double started_ms) {
   sum.decoded_on = facts.decoded_on;
 }
 
-Result<void> write_stats(const std::string& target, const RunStats& stats, const Compute& compute,
-                         const std::string& model_path) {
+Result<void> write_stats(const std::string& target, const RunStats& stats, const Compute& compute) {
   const RunFacts& sum = stats.sum;
   const RanOn cpu{"cpu", "", false};  // FFmpeg's code picks its own instructions
   const RanOn log_mel_on{"cpu", std::string(isa_name(compute.kernels.log_mel->isa)), false};
@@ -81,7 +102,7 @@ Result<void> write_stats(const std::string& target, const RunStats& stats, const
   out["version"] = SHORTHAND_VERSION;
   out["commit"] = SHORTHAND_COMMIT;
   const Stopwatch hashing;  // after the last byte of the results: no part of total_ms
-  out["model"] = SHORTHAND_TRY(model_facts(compute, model_path));
+  out["model"] = SHORTHAND_TRY(model_facts(compute));
   out["model"]["hash_ms"] = hashing.elapsed_ms();
   out["compute_type"] = compute_type_name(compute.model->weights().type);
   out["stages"] = {{"decode_audio", stage(cpu, sum.times.decode_audio_ms)},

@@ -26,7 +26,6 @@ struct RunStats {
 };
 
 // Writes to a file, or to standard error for "-".
-Result<void> write_stats(const std::string& target, const RunStats& stats, const Compute& compute,
-                         const std::string& model_path);
+Result<void> write_stats(const std::string& target, const RunStats& stats, const Compute& compute);
 
 }  // namespace shorthand::cli

@@ -151,6 +151,15 @@ Result<TranscribeOptions> resolve(const Arguments& a) {
   return o;
 }
 
+// What the command line tells of the language that is spoken or written.
+Wanted::Language spoken(const TranscribeOptions& o) {
+  const auto is_english = [](const std::string& code) { return code == "en"; };
+  if (o.task == Task::translate) return Wanted::Language::other;
+  if (o.language != "auto") return is_english(o.language) ? Wanted::Language::english : Wanted::Language::other;
+  if (o.languages.empty()) return Wanted::Language::unknown;
+  return std::ranges::all_of(o.languages, is_english) ? Wanted::Language::english : Wanted::Language::other;
+}
+
 // -1 = all channels mixed.
 Result<int> parse_channel(const std::string& text) {
   if (text == "mix") return -1;
@@ -259,14 +268,9 @@ int run(const Arguments& a) {
   if (!inputs) return complain(inputs.error()), status_of(inputs.error());
   const auto output = Output::plan(*inputs, a.formats, a.output_dir);
   if (!output) return complain(output.error()), status_of(output.error());
-  const auto compute = open_compute(a.compute);
+  const auto compute = open_compute(a.compute, spoken(*options));
   if (!compute) return complain(compute.error()), status_of(compute.error());
-  if ((*compute)->builtin && !a.quiet) {
-    fmt::print(stderr,
-               "shorthand: using the built-in model: English digits, numbers, dates, commands and coffee orders. For "
-               "anything else: "
-               "`shorthand models pull base.en`, then -m base.en\n");
-  }
+  if (!(*compute)->chosen.why.empty() && !a.quiet) complain((*compute)->chosen.why);
 
   auto backend = (*compute)->backend();
   if (!backend) return complain(backend.error()), status_of(backend.error());
@@ -278,7 +282,7 @@ int run(const Arguments& a) {
 
   std::signal(SIGINT, request_stop);
   std::signal(SIGTERM, request_stop);
-  Transcriber transcriber((*compute)->model, (*compute)->builtin, (*compute)->context(), std::move(*backend));
+  Transcriber transcriber((*compute)->model, (*compute)->builtin(), (*compute)->context(), std::move(*backend));
   RunStats stats;
   int status = kDone;
   const Stopwatch clock;
@@ -310,7 +314,7 @@ int run(const Arguments& a) {
                stats.sum.windows, on.device, on.array_ms);
   }
   if (!a.stats.empty()) {
-    if (const auto written = write_stats(a.stats, stats, **compute, a.compute.model); !written) {
+    if (const auto written = write_stats(a.stats, stats, **compute); !written) {
       complain(written.error());
       status = std::max(status, kFailed);
     }

@@ -4,12 +4,10 @@
 
 #include <cstddef>
 #include <span>
-#include <string_view>
+
+#include "model/store.h"  // kBuiltinName
 
 namespace shorthand {
-
-// The name that stands for it wherever a model is named.
-inline constexpr std::string_view kBuiltinName = "builtin";
 
 // Its ggml file, in the program's read-only data.
 std::span<const std::byte> builtin_model_bytes();

@@ -193,7 +193,8 @@ class Transfer {
       const HttpOutcome outcome = attempt();
       if (!outcome.error && part_.total != 0 && part_.size() == part_.total) return {};
       if (!outcome.error && !again_ && part_.total == 0) return {};
-      if (outcome.error && !outcome.transient && !transient_status_) return *outcome.error;
+      const bool may_go_better = (outcome.transient && client_.reached()) || transient_status_;
+      if (outcome.error && !may_go_better) return *outcome.error;
       if (again_ && ++restarts_ <= kMaxRestarts) continue;
       if (part_.size() > furthest) tries = 0;
       furthest = std::max(furthest, part_.size());
@@ -214,7 +215,7 @@ class Transfer {
   static constexpr int kMaxRestarts = 2;
 
   HttpOutcome attempt() {
-    HttpRequest request{url_, {}, options_.token, options_.connect_timeout, options_.stall_timeout};
+    HttpRequest request{url_, {}, options_.token, options_.answer_timeout, options_.stall_timeout};
     if (part_.size() > 0) {
       if (part_.etag.empty() && part_.sha256.empty()) {
         if (auto cleared = part_.restart(); !cleared.ok()) return {{}, cleared.error(), false};

@@ -32,9 +32,9 @@ struct DownloadProgress {
 
 struct DownloadOptions {
   std::string token;                            // for the origin of the URL alone
-  int retries = 3;                              // in a row without a byte gained
+  int retries = 3;                              // in a row without a byte gained; none before a server ever answered
   std::chrono::milliseconds retry_delay{1000};  // before the first; twice as long before each next
-  std::chrono::milliseconds connect_timeout{20'000};
+  std::chrono::milliseconds answer_timeout{10'000};
   std::chrono::seconds stall_timeout{30};
   std::function<bool(const DownloadProgress&)> progress;  // some ten times a second; false cancels. May be empty
 };

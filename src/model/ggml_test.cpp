@@ -397,7 +397,7 @@ TEST(ForeignTest, DirectoriesAreLookedInto) {
     const char* says;
   } cases[] = {
       {{}, "is a directory without config.json"},
-      {{"model.bin", "config.json", "vocabulary.json"}, "is a CTranslate2 model"},
+      {{"model.bin", "config.json", "vocabulary.json"}, "its model.bin is JSON"},
       {{"pytorch_model.bin", "config.json"}, "weights for PyTorch only"},
       {{"ggml-base.bin"}, "give the file itself"},
       {{"model.safetensors"}, "no config.json"},

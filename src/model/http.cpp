@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <new>
 
+#include "base/clock.h"
 #include "base/phrase.h"
 
 namespace shorthand {
@@ -73,13 +74,18 @@ std::string_view trimmed(std::string_view text) {
 
 // One hop: what curl's callbacks see.
 struct Hop {
-  CURL* curl = nullptr;
-  const HttpClient::Handlers* handlers = nullptr;
-  HttpReply* reply = nullptr;
+  Hop(CURL* c, const HttpClient::Handlers& h, HttpReply& r) : curl(c), handlers(&h), reply(&r) {}
+  CURL* curl;
+  const HttpClient::Handlers* handlers;
+  HttpReply* reply;
   bool follow = true;  // a redirect is not shown to the handlers
   bool shown = false;  // on_reply was called
   bool want_body = false;
   bool cancelled = false;
+  bool answered = false;  // the server's first line is here
+  bool late = false;      // and was not in time
+  double answer_timeout_ms = 0;
+  Stopwatch clock;
   std::optional<Error> error;
 
   // Status and headers are complete: the first byte of the body is here, or the transfer has ended.
@@ -103,8 +109,8 @@ struct Hop {
 size_t on_header(char* data, size_t size, size_t count, void* user) {
   Hop& hop = *static_cast<Hop*>(user);
   const std::string_view line(data, size * count);
-  if (line.starts_with("HTTP/"))
-    hop.reply->headers.clear();  // the last of several answers counts: 100 Continue, a proxy's
+  hop.answered = true;
+  if (line.starts_with("HTTP/")) hop.reply->headers.clear();  // the last of several answers counts: 100 Continue
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos || line.size() > kMaxHeaderLine || hop.reply->headers.size() > kMaxHeaders)
     return line.size();
@@ -132,7 +138,20 @@ size_t on_body(char* data, size_t size, size_t count, void* user) {
 int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   Hop& hop = *static_cast<Hop*>(user);
   hop.cancelled = !hop.handlers->keep_going();
-  return hop.cancelled ? 1 : 0;
+  hop.late = !hop.answered && hop.clock.elapsed_ms() > hop.answer_timeout_ms;
+  return hop.cancelled || hop.late ? 1 : 0;
+}
+
+// Why a hop failed, after the server's name; `reached`: some server has answered before.
+std::string failure(CURL* curl, CURLcode code, const Hop& hop, bool reached) {
+  const std::string_view way_out =
+      reached ? "run it again to go on" : "check the network and the proxy, or set HF_ENDPOINT to a mirror";
+  long refused = 0;
+  curl_easy_getinfo(curl, CURLINFO_HTTP_CONNECTCODE, &refused);
+  if (refused >= 300) return fmt::format("the proxy refuses it (HTTP {}); check https_proxy and no_proxy", refused);
+  if (!hop.answered && (hop.late || code == CURLE_OPERATION_TIMEDOUT))
+    return fmt::format("no answer within {:.3g} s; {}", hop.answer_timeout_ms / 1000, way_out);
+  return fmt::format("{}; {}", lower(curl_easy_strerror(code)), way_out);
 }
 
 Error cancelled_error(std::string_view shown) {
@@ -169,7 +188,8 @@ HttpOutcome HttpClient::get(const HttpRequest& request, std::string_view shown, 
   Origin origin = *home;
   for (int redirects = 0;; ++redirects) {
     curl_easy_reset(curl);
-    Hop hop{curl, &handlers, &outcome.reply, true, false, false, false, {}};
+    Hop hop(curl, handlers, outcome.reply);
+    hop.answer_timeout_ms = static_cast<double>(request.answer_timeout.count());
     curl_slist* list = nullptr;
     for (const std::string& header : request.headers) list = curl_slist_append(list, header.c_str());
     if (!request.token.empty() && origin == *home)
@@ -180,7 +200,8 @@ HttpOutcome HttpClient::get(const HttpRequest& request, std::string_view shown, 
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "shorthand");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.answer_timeout.count()));
+    curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_timeout.count()));
     curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
@@ -192,12 +213,13 @@ HttpOutcome HttpClient::get(const HttpRequest& request, std::string_view shown, 
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &hop);
 
     const CURLcode code = curl_easy_perform(curl);
+    reached_ |= hop.answered;
     if (hop.error) return fail(std::move(*hop.error));
     if (hop.cancelled) return fail(cancelled_error(shown));
     if (code != CURLE_OK)
-      return fail(io_error(fmt::format("{}: {}: {}; run it again to go on", shown, printable(origin.host),
-                                       lower(curl_easy_strerror(code)))),
-                  is_transient(code));
+      return fail(
+          io_error(fmt::format("{}: {}: {}", shown, printable(origin.host), failure(curl, code, hop, reached_))),
+          hop.late || is_transient(code));
     if (!hop.show_reply()) return fail(std::move(*hop.error));
     if (!is_redirect(outcome.reply.status)) return outcome;
 

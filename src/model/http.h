@@ -26,11 +26,11 @@ struct HttpReply {
 };
 
 struct HttpRequest {
-  std::string url;                   // http or https
-  std::vector<std::string> headers;  // "Range: bytes=5-", to every hop
-  std::string token;                 // sent as "Authorization: Bearer" to the origin of `url` alone
-  std::chrono::milliseconds connect_timeout{20'000};
-  std::chrono::seconds stall_timeout{30};  // no byte for so long ends the transfer
+  std::string url;                                   // http or https
+  std::vector<std::string> headers;                  // "Range: bytes=5-", to every hop
+  std::string token;                                 // sent as "Authorization: Bearer" to the origin of `url` alone
+  std::chrono::milliseconds answer_timeout{10'000};  // from the start to the first line of an answer, at each hop
+  std::chrono::seconds stall_timeout{30};            // no byte for so long ends the transfer
 };
 
 // How a GET ended. `transient`: the same request may go through later.
@@ -61,9 +61,13 @@ class HttpClient {
   // URLs the host alone: redirects carry signatures.
   HttpOutcome get(const HttpRequest& request, std::string_view shown, const Handlers& handlers);
 
+  // Whether a server has ever answered: what failed after that may go better later, what failed before hardly will.
+  bool reached() const { return reached_; }
+
  private:
   struct State;
   std::unique_ptr<State> state_;
+  bool reached_ = false;
 };
 
 }  // namespace shorthand

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "model/checkpoint.h"
+#include "model/facts.h"
 
 namespace shorthand {
 namespace {
@@ -70,8 +71,7 @@ Result<std::shared_ptr<const Model>> Model::map(MappedFile file, ComputeType typ
 Result<void> Model::finish() {
   // Some converters wrote U+FFFD into OpenAI's pieces, and list end of text with either vocabulary: what the pieces are
   // says more.
-  if (const auto known = restore_bytes(&header_.pieces)) header_.english_only = known == OpenAiVocabulary::english;
-  if (header_.generation.is_multilingual) header_.english_only = !*header_.generation.is_multilingual;
+  header_.english_only = settle_english_only(header_.english_only, header_.generation, header_.pieces);
   Vocabulary vocabulary{header_.pieces, header_.special_ids, header_.english_only};
   tokenizer_.emplace(SHORTHAND_TRY(Tokenizer::create(std::move(vocabulary), header_.config.n_vocab, name_)));
   if (const auto filters = make_filters(header_); !filters)

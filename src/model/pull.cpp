@@ -4,14 +4,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
+#include <span>
 #include <system_error>
 
+#include "base/environment.h"
 #include "base/file.h"
 #include "base/phrase.h"
 #include "model/catalog.h"
 #include "model/huggingface.h"
+#include "model/repository.h"
 #include "model/safetensors.h"
 
 namespace shorthand {
@@ -19,42 +21,31 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kGgmlRepository = "ggerganov/whisper.cpp";
-
-struct Wanted {
-  const char* name;
-  bool required;
+// Of a repository, besides config.json and the weights: what the readers of either form look at.
+constexpr const char* kTransformersFiles[] = {
+    "generation_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
 };
+constexpr const char* kCTranslate2Files[] = {"preprocessor_config.json", "tokenizer.json"};
 
-// Of a repository, besides config.json and the weights.
-constexpr Wanted kSmallFiles[] = {
-    {"generation_config.json", false},
-    {"preprocessor_config.json", false},
-    {"tokenizer.json", false},
-    {"vocab.json", false},
-    {"merges.txt", false},
-    {"added_tokens.json", false},
+// The forms of weights, best first. A repository that has several is left with the others unfetched.
+struct WeightsForm {
+  const char* single;
+  const char* index;   // lists the shards where there is no single file; none: never sharded
+  const char* ending;  // of a shard
 };
-constexpr const char* kSingle = "model.safetensors";
-constexpr const char* kIndex = "model.safetensors.index.json";
+constexpr WeightsForm kSafetensors = {"model.safetensors", "model.safetensors.index.json", ".safetensors"};
+constexpr WeightsForm kCTranslate2 = {"model.bin", nullptr, nullptr};
+constexpr WeightsForm kPyTorch = {"pytorch_model.bin", "pytorch_model.bin.index.json", ".bin"};
+
 constexpr const char* kNotes = ".pull.json";  // commit, and which files were compared with a checksum
 
 std::string list_of_names() { return fmt::format("{}", fmt::join(known_models(), ", ")); }
-
-// OWNER/REPO as Hugging Face allows it: letters, digits, '-', '_' and '.', no run of two that could mean something
-// else.
-bool is_repository(std::string_view name) {
-  const auto plain = [](std::string_view part) {
-    return !part.empty() && part.size() <= 96 && part[0] != '.' && part[0] != '-' &&
-           part.find("..") == std::string_view::npos && part.find("--") == std::string_view::npos &&
-           std::all_of(part.begin(), part.end(), [](unsigned char c) {
-             return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                    c == '_' || c == '.';
-           });
-  };
-  const size_t slash = name.find('/');
-  return slash != std::string_view::npos && plain(name.substr(0, slash)) && plain(name.substr(slash + 1));
-}
 
 Error unknown_name(std::string_view name) {
   const std::string_view near = nearest(name, known_models());
@@ -115,8 +106,13 @@ class RepositoryPull {
     if (pulled_.was_installed && !options_.again) return std::move(pulled_);
     SHORTHAND_TRY(make_directory(gathering_));
     SHORTHAND_TRY(fetch_config());
-    for (const Wanted& file : kSmallFiles) SHORTHAND_TRY(fetch(file.name, file.required, true));
-    SHORTHAND_TRY(fetch_weights());
+    if (form_ == RepositoryForm::ctranslate2) {
+      SHORTHAND_TRY(fetch_small_files(kCTranslate2Files));
+      SHORTHAND_TRY(fetch_ctranslate2());
+    } else {
+      SHORTHAND_TRY(fetch_small_files(kTransformersFiles));
+      SHORTHAND_TRY(fetch_weights());
+    }
     SHORTHAND_TRY(publish());
     return std::move(pulled_);
   }
@@ -153,10 +149,7 @@ class RepositoryPull {
     }
     SHORTHAND_TRY(std::move(config));
     const fs::path path = gathering_ / "config.json";
-    Config sizes;
-    GenerationConfig generation;
-    SHORTHAND_TRY(
-        parse_model_config(SHORTHAND_TRY(read_text_file(path, kMaxJsonBytes)), repository_, sizes, generation));
+    form_ = SHORTHAND_TRY(form_of_config(SHORTHAND_TRY(read_text_file(path, kMaxJsonBytes)), repository_));
     const std::string& commit = pulled_.files.back().got.revision;
     if (commit.empty() || before != commit) {
       verified_.clear();
@@ -201,18 +194,44 @@ class RepositoryPull {
     return {};
   }
 
+  Result<void> fetch_small_files(std::span<const char* const> names) {
+    for (const char* name : names) SHORTHAND_TRY(fetch(name, false, true));
+    return {};
+  }
+
   Result<void> fetch_weights() {
-    std::vector<std::string> weights = {kSingle};
-    if (!SHORTHAND_TRY(fetch(kSingle, false, false))) {
-      if (!SHORTHAND_TRY(fetch(kIndex, false, true)))
-        return unsupported(fmt::format(
-            "{}: has no model.safetensors; this engine reads no other weights of Hugging Face", repository_));
-      weights = SHORTHAND_TRY(read_shard_index(gathering_ / kIndex));
+    if (SHORTHAND_TRY(fetch_form(kSafetensors)) || SHORTHAND_TRY(fetch_vocabulary_and(kCTranslate2)) ||
+        SHORTHAND_TRY(fetch_form(kPyTorch)))
+      return {};
+    return unsupported(
+        fmt::format("{}: has no model.safetensors, no model.bin of CTranslate2 and no pytorch_model.bin; this engine "
+                    "reads no other weights of Hugging Face",
+                    repository_));
+  }
+
+  Result<void> fetch_ctranslate2() {
+    if (SHORTHAND_TRY(fetch_vocabulary_and(kCTranslate2))) return {};
+    return unsupported(fmt::format("{}: its config.json is CTranslate2's, but it has no model.bin", repository_));
+  }
+
+  // CTranslate2's models have their vocabulary in either of two files.
+  Result<bool> fetch_vocabulary_and(const WeightsForm& form) {
+    if (!SHORTHAND_TRY(fetch_form(form))) return false;
+    if (!SHORTHAND_TRY(fetch("vocabulary.json", false, true))) SHORTHAND_TRY(fetch("vocabulary.txt", false, true));
+    return true;
+  }
+
+  // Whether the repository has weights of this form; if so, they are here now.
+  Result<bool> fetch_form(const WeightsForm& form) {
+    std::vector<std::string> weights = {form.single};
+    if (!SHORTHAND_TRY(fetch(form.single, false, false))) {
+      if (!form.index || !SHORTHAND_TRY(fetch(form.index, false, true))) return false;
+      weights = SHORTHAND_TRY(read_shard_index(gathering_ / form.index, form.ending));
       for (const std::string& shard : weights) SHORTHAND_TRY(fetch(shard, true, false));
     }
     pulled_.verified =
         std::all_of(weights.begin(), weights.end(), [&](const std::string& name) { return verified_.contains(name); });
-    return {};
+    return true;
   }
 
   Result<void> publish() {
@@ -229,6 +248,7 @@ class RepositoryPull {
   const fs::path target_;
   fs::path gathering_;
   std::string revision_ = "main";
+  RepositoryForm form_ = RepositoryForm::transformers;
   std::set<std::string> verified_;
   HttpClient client_;
   Pulled pulled_;
@@ -238,13 +258,17 @@ class RepositoryPull {
 
 PullOptions PullOptions::from_environment() {
   PullOptions options;
-  if (const char* endpoint = std::getenv("HF_ENDPOINT"); endpoint && *endpoint) options.endpoint = endpoint;
-  if (const char* token = std::getenv("HF_TOKEN"); token && *token) options.token = token;
+  if (auto endpoint = environment("HF_ENDPOINT")) options.endpoint = *std::move(endpoint);
+  if (auto token = environment("HF_TOKEN")) options.token = *std::move(token);
   return options;
 }
 
 Result<Pulled> pull(const Store& store, std::string_view name, const PullOptions& options) {
-  if (const auto known = known_model(name)) return pull_ggml(store, *known, options);
+  if (const auto known = known_model(name)) {
+    const std::string_view repository = repository_of(*known);
+    if (repository.empty()) return pull_ggml(store, *known, options);
+    return RepositoryPull(store, repository, options).run();
+  }
   if (is_repository(name)) return RepositoryPull(store, name, options).run();
   return unknown_name(name);
 }

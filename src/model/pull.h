@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fetches models into the store: whisper.cpp's files by name, and any Whisper repository of Hugging Face as OWNER/REPO.
+// Fetches models into the store: by short name, and any Whisper repository of Hugging Face as OWNER/REPO.
 #pragma once
 
 #include <filesystem>
@@ -35,10 +35,11 @@ struct Pulled {
   bool verified = false;
 };
 
-// NAME of known_models(): one file, ggml-NAME.bin. OWNER/REPO: config.json, the tokenizer's files, and
-// model.safetensors or the shards that its index lists, all of one commit; they appear together when the last has
-// arrived, and config.json is looked at before the weights are fetched. Stopped at any point, the same call goes on
-// where it stopped. Errors: a name that is neither (the message lists the names), and those of download().
+// NAME of known_models(): one file, ggml-NAME.bin, or the repository that repository_of() says. OWNER/REPO:
+// config.json, the tokenizer's files, and the first of these that it has: model.safetensors, CTranslate2's model.bin,
+// pytorch_model.bin, or the shards that an index lists. They are all of one commit and appear together when the last
+// has arrived, and config.json is looked at before the weights are fetched. Stopped at any point, the same call goes
+// on where it stopped. Errors: a name that is neither (the message lists the names), and those of download().
 Result<Pulled> pull(const Store& store, std::string_view name, const PullOptions& options);
 
 }  // namespace shorthand

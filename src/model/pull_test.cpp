@@ -13,6 +13,7 @@
 #include "base/philox.h"
 #include "model/checkpoint.h"
 #include "model/sha256.h"
+#include "support/environment.h"
 #include "support/fault_server.h"
 #include "support/temporary_directory.h"
 
@@ -384,6 +385,41 @@ TEST_F(PullTest, NobodyListening) {
   EXPECT_TRUE(entries().empty());
 }
 
+// Who was never reached is not asked again and again: a person waits.
+TEST_F(PullTest, ASilentHubIsGivenUpAtOnce) {
+  options.answer_timeout = std::chrono::milliseconds(300);
+  options.stall_timeout = std::chrono::hours(1);
+  FaultServer server(Routes{{kPath, {json::object({{"silent", true}})}}});
+  const auto pulled = pull_from(server);
+  ASSERT_FALSE(pulled.ok());
+  EXPECT_EQ(pulled.error().kind, Error::Kind::io);
+  EXPECT_THAT(pulled.error().message, HasSubstr("ggml-tiny.bin: 127.0.0.1: no answer within 0.3 s"));
+  EXPECT_THAT(pulled.error().message, HasSubstr("HF_ENDPOINT"));
+  EXPECT_EQ(server.requests().size(), 1u);
+  EXPECT_TRUE(entries().empty());
+}
+
+TEST_F(PullTest, SilenceAfterAnAnswerIsTriedAgain) {
+  options.answer_timeout = std::chrono::milliseconds(300);
+  options.stall_timeout = std::chrono::hours(1);
+  FaultServer server(Routes{{kPath, {whole({{"drop_after", 100'000}}), json::object({{"silent", true}}), whole()}}});
+  const auto pulled = pull_from(server);
+  ASSERT_TRUE(pulled.ok()) << pulled.error().message;
+  EXPECT_EQ(content(pulled->path), body);
+  EXPECT_EQ(server.requests().size(), 3u);
+}
+
+TEST_F(PullTest, AProxyThatRefusesIsNamedAndAskedOnce) {
+  FaultServer proxy(Routes{{"hub.invalid:443", {status(403)}}});
+  const testing::Environment through("https_proxy", proxy.url().c_str());
+  options.endpoint = "https://hub.invalid";
+  const auto pulled = pull(store, "tiny", options);
+  ASSERT_FALSE(pulled.ok());
+  EXPECT_THAT(pulled.error().message, HasSubstr("hub.invalid: the proxy refuses it (HTTP 403); check https_proxy"));
+  EXPECT_EQ(proxy.requests().size(), 1u);
+  EXPECT_TRUE(entries().empty());
+}
+
 TEST_F(PullTest, ADiskWithoutRoomIsSaidBeforeTheTransfer) {
   FaultServer server(
       {{kPath,
@@ -421,6 +457,12 @@ class RepositoryTest : public PullTest {
       R"({"model_type":"whisper","vocab_size":51865,"num_mel_bins":80,"d_model":384,"encoder_layers":4,"decoder_layers":4,)"
       R"("encoder_attention_heads":6,"decoder_attention_heads":6,"max_source_positions":1500,"max_target_positions":448})";
 
+  static std::vector<std::string> files_of(const fs::path& directory) {
+    std::vector<std::string> files;
+    for (const auto& e : fs::directory_iterator(directory)) files.push_back(e.path().filename().string());
+    std::sort(files.begin(), files.end());
+    return files;
+  }
   static std::string at(const std::string& revision, const std::string& file) {
     return "/owner/name/resolve/" + revision + "/" + file;
   }
@@ -441,11 +483,9 @@ TEST_F(RepositoryTest, AllFilesOfOneCommitArriveTogether) {
   EXPECT_EQ(content(pulled->path / "model.safetensors"), body);
   EXPECT_EQ(content(pulled->path / "config.json"), kConfig);
   EXPECT_THAT(entries(), ElementsAre("owner--name"));
-  std::vector<std::string> files;
-  for (const auto& e : fs::directory_iterator(pulled->path)) files.push_back(e.path().filename().string());
-  std::sort(files.begin(), files.end());
-  EXPECT_THAT(files, ElementsAre("added_tokens.json", "config.json", "model.safetensors", "vocab.json"));
-  EXPECT_EQ(*store.resolve("owner/name"), pulled->path);
+  EXPECT_THAT(files_of(pulled->path),
+              ElementsAre("added_tokens.json", "config.json", "model.safetensors", "vocab.json"));
+  EXPECT_EQ(store.find("owner/name"), pulled->path);
   EXPECT_TRUE(pull_from(server, "owner/name")->was_installed);
 }
 
@@ -504,7 +544,69 @@ TEST_F(RepositoryTest, WhatIsNoWhisperIsNotFetched) {
   FaultServer none(Routes{});
   EXPECT_THAT(pull_from(none, "owner/other").error().message, HasSubstr("no such model"));
   FaultServer bare(Routes{{at("main", "config.json"), {text(kConfig)}}});
-  EXPECT_THAT(pull_from(bare, "owner/name").error().message, HasSubstr("has no model.safetensors"));
+  EXPECT_THAT(pull_from(bare, "owner/name").error().message, HasSubstr("has no model.safetensors, no model.bin"));
+}
+
+// faster-whisper's form: the config names no architecture, and a file of the vocabulary has one of two names.
+TEST_F(RepositoryTest, CTranslate2sFilesAreFetched) {
+  constexpr const char* kCTranslate2 = R"({"alignment_heads":[[3,1]],"lang_ids":[50259],"suppress_ids":[1,2]})";
+  for (const std::string vocabulary : {"vocabulary.json", "vocabulary.txt"}) {
+    FaultServer server(Routes{{at("main", "config.json"), {text(kCTranslate2)}},
+                              {at(kCommit, vocabulary), {text("words")}},
+                              {at(kCommit, "tokenizer.json"), {text("{}")}},
+                              {at(kCommit, "model.safetensors"), {whole()}},  // not looked at
+                              {at(kCommit, "model.bin"), {whole()}}});
+    options.again = true;
+    const auto pulled = pull_from(server, "owner/name");
+    ASSERT_TRUE(pulled.ok()) << pulled.error().message;
+    EXPECT_TRUE(pulled->verified);
+    EXPECT_EQ(content(pulled->path / "model.bin"), body);
+    EXPECT_THAT(files_of(pulled->path), ElementsAre("config.json", "model.bin", "tokenizer.json", vocabulary));
+  }
+  FaultServer bare(Routes{{at("main", "config.json"), {text(kCTranslate2)}}});
+  EXPECT_THAT(pull_from(bare, "owner/name").error().message, HasSubstr("CTranslate2's, but it has no model.bin"));
+  FaultServer other(Routes{{at("main", "config.json"), {text(R"({"bos_token":"<s>","unk_token":"<unk>"})")}}});
+  EXPECT_THAT(pull_from(other, "owner/name").error().message, HasSubstr("owner/name: is no Whisper model"));
+  EXPECT_EQ(other.requests().size(), 1u);
+}
+
+// Of several forms one is fetched: safetensors, else CTranslate2's, else PyTorch's.
+TEST_F(RepositoryTest, TheBestFormOfTheWeightsIsFetched) {
+  options.again = true;
+  Routes routes = {{at("main", "config.json"), {text(kConfig)}},
+                   {at(kCommit, "model.safetensors"), {whole()}},
+                   {at(kCommit, "model.bin"), {whole()}},
+                   {at(kCommit, "vocabulary.json"), {text("[]")}},
+                   {at(kCommit, "pytorch_model.bin"), {whole()}}};
+  const auto fetched = [&] {
+    FaultServer server(routes);
+    const auto pulled = pull_from(server, "owner/name");
+    EXPECT_TRUE(pulled.ok()) << pulled.error().message;
+    return pulled.ok() ? files_of(pulled->path) : std::vector<std::string>();
+  };
+  EXPECT_THAT(fetched(), ElementsAre("config.json", "model.safetensors"));
+  routes.erase(at(kCommit, "model.safetensors"));
+  EXPECT_THAT(fetched(), ElementsAre("config.json", "model.bin", "vocabulary.json"));
+  routes.erase(at(kCommit, "model.bin"));
+  EXPECT_THAT(fetched(), ElementsAre("config.json", "pytorch_model.bin"));
+  routes.erase(at(kCommit, "pytorch_model.bin"));
+  const json index = {{"weight_map", {{"a", "pytorch_model-00001-of-00001.bin"}}}};
+  routes[at(kCommit, "pytorch_model.bin.index.json")] = {text(index.dump())};
+  routes[at(kCommit, "pytorch_model-00001-of-00001.bin")] = {whole()};
+  EXPECT_THAT(fetched(),
+              ElementsAre("config.json", "pytorch_model-00001-of-00001.bin", "pytorch_model.bin.index.json"));
+}
+
+TEST_F(RepositoryTest, DistilledModelsHaveShortNames) {
+  const std::string base = "/distil-whisper/distil-small.en/resolve/";
+  FaultServer server(Routes{{base + "main/config.json", {text(kConfig)}},
+                            {base + kCommit + "/vocab.json", {text("{}")}},
+                            {base + kCommit + "/model.safetensors", {whole()}}});
+  const auto pulled = pull_from(server, "distil-small.en");
+  ASSERT_TRUE(pulled.ok()) << pulled.error().message;
+  EXPECT_EQ(pulled->path, store.directory() / "distil-whisper--distil-small.en");
+  EXPECT_EQ(store.find("distil-small.en"), pulled->path);
+  EXPECT_TRUE(pull_from(server, "distil-whisper/distil-small.en")->was_installed);
 }
 
 TEST_F(RepositoryTest, AnIndexCannotWriteElsewhere) {

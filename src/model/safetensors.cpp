@@ -211,7 +211,7 @@ std::optional<std::string> openai_name(std::string_view name) {
   return {};
 }
 
-Result<std::vector<std::string>> read_shard_index(const fs::path& path) {
+Result<std::vector<std::string>> read_shard_index(const fs::path& path, std::string_view ending) {
   const std::string file = path.string();
   const json index = SHORTHAND_TRY(parse_json(SHORTHAND_TRY(read_json(path)), file));
   const auto map = index.is_object() ? index.find("weight_map") : index.end();
@@ -221,7 +221,7 @@ Result<std::vector<std::string>> read_shard_index(const fs::path& path) {
   for (const auto& [name, shard] : map->items()) {
     if (!shard.is_string()) return bad_input(fmt::format("{}: tensor '{}' is in no file", file, printable(name)));
     const std::string text = shard.get<std::string>();
-    if (text.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos || !text.ends_with(".safetensors") ||
+    if (text.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos || !text.ends_with(ending) ||
         text.starts_with("."))
       return bad_input(fmt::format("{}: '{}' is no name of a file beside it", file, printable(text)));
     shards.insert(text);

@@ -51,8 +51,10 @@ Result<void> add_weights(std::span<const std::byte> bytes, std::string_view file
 Result<void> finish_weights(const RequiredTensors& required, const OutputProjection& projection,
                             Checkpoint& checkpoint);
 
-// The files that a model.safetensors.index.json names, each once. They lie beside it: a path in it is refused.
-Result<std::vector<std::string>> read_shard_index(const std::filesystem::path& path);
+// The files that a model.safetensors.index.json names, each once; all end as told. They lie beside it: a path in it is
+// refused.
+Result<std::vector<std::string>> read_shard_index(const std::filesystem::path& path,
+                                                  std::string_view ending = ".safetensors");
 
 // A directory, or one weights file of it.
 Result<Checkpoint> open_safetensors(const std::filesystem::path& path);

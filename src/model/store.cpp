@@ -4,9 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <optional>
 
+#include "base/environment.h"
 #include "base/file.h"
 #include "base/phrase.h"
 #include "model/catalog.h"
@@ -20,17 +19,22 @@ constexpr std::string_view kFilePrefix = "ggml-";
 constexpr std::string_view kFileSuffixes[] = {".bin", ".shorthand"};
 constexpr std::string_view kOwnerMark = "--";
 
-std::optional<std::string> environment(const char* name) {
-  const char* value = std::getenv(name);
-  if (!value || !*value) return {};
-  return value;
-}
-
 // One component of a path that is no trick: not hidden, nothing a terminal would obey.
 bool is_plain(std::string_view name) {
   return !name.empty() && name.size() <= 200 && name[0] != '.' && name[0] != '-' &&
          std::none_of(name.begin(), name.end(),
                       [](char c) { return c == '/' || c == '\\' || (c >= 0 && c < ' ') || c == 127; });
+}
+
+// "base.en" of "ggml-base.en.bin"; none where a file of that name is no model.
+std::optional<std::string> name_of_file(std::string name) {
+  for (const std::string_view suffix : kFileSuffixes) {
+    if (!name.ends_with(suffix)) continue;
+    name.resize(name.size() - suffix.size());
+    if (name.starts_with(kFilePrefix)) name.erase(0, kFilePrefix.size());
+    return name.empty() ? std::nullopt : std::optional(name);
+  }
+  return {};
 }
 
 // The model's name of an entry, or none for what is no model.
@@ -43,14 +47,17 @@ std::optional<std::string> model_name(const fs::directory_entry& entry) {
       name = fmt::format("{}/{}", name.substr(0, mark), name.substr(mark + kOwnerMark.size()));
     return name;
   }
-  if (!entry.is_regular_file(error)) return {};
-  for (const std::string_view suffix : kFileSuffixes) {
-    if (!name.ends_with(suffix)) continue;
-    name.resize(name.size() - suffix.size());
-    if (name.starts_with(kFilePrefix)) name.erase(0, kFilePrefix.size());
-    return name.empty() ? std::nullopt : std::optional(name);
-  }
-  return {};
+  return entry.is_regular_file(error) ? name_of_file(std::move(name)) : std::nullopt;
+}
+
+}  // namespace
+
+std::string entry_name(std::string_view name) {
+  const size_t slash = name.find('/');
+  if (slash == std::string_view::npos) return is_plain(name) ? std::string(name) : std::string();
+  const std::string_view owner = name.substr(0, slash), repository = name.substr(slash + 1);
+  if (!is_plain(owner) || !is_plain(repository)) return {};
+  return fmt::format("{}{}{}", owner, kOwnerMark, repository);
 }
 
 uint64_t bytes_in(const fs::path& path) {
@@ -65,37 +72,6 @@ uint64_t bytes_in(const fs::path& path) {
     if (entry->is_regular_file(ignored)) sum += entry->file_size(ignored);
   }
   return sum;
-}
-
-Error missing(const std::string& name, const std::vector<Installed>& installed) {
-  std::vector<std::string_view> names;
-  for (const Installed& model : installed) names.push_back(model.name);
-  const std::string have = names.empty() ? "none is installed" : fmt::format("installed: {}", fmt::join(names, ", "));
-  std::vector<std::string_view> candidates = names;
-  candidates.insert(candidates.end(), known_models().begin(), known_models().end());
-  const std::string_view near = nearest(name, candidates);
-  std::string way_out = "`shorthand models pull NAME` downloads one";
-  if (known_model(name)) {
-    way_out = fmt::format("`shorthand models pull {}` downloads it", name);
-  } else if (std::find(names.begin(), names.end(), near) != names.end()) {
-    way_out = fmt::format("did you mean '{}'?", near);
-  } else if (!near.empty()) {
-    way_out = fmt::format("`shorthand models pull {}` downloads '{}'", near, near);
-  } else if (name.find('/') != std::string::npos || name.ends_with(".bin")) {
-    return not_found(
-        fmt::format("{}: no such file, nor an installed model of that name; {}", printable(name, 200), have));
-  }
-  return not_found(fmt::format("no model '{}'; {}; {}", printable(name), have, way_out));
-}
-
-}  // namespace
-
-std::string entry_name(std::string_view name) {
-  const size_t slash = name.find('/');
-  if (slash == std::string_view::npos) return is_plain(name) ? std::string(name) : std::string();
-  const std::string_view owner = name.substr(0, slash), repository = name.substr(slash + 1);
-  if (!is_plain(owner) || !is_plain(repository)) return {};
-  return fmt::format("{}{}{}", owner, kOwnerMark, repository);
 }
 
 Result<Store> Store::of_user() {
@@ -116,16 +92,21 @@ Result<std::vector<Installed>> Store::list() const {
     if (auto name = model_name(*entry)) models.push_back({std::move(*name), entry->path(), bytes_in(entry->path())});
   }
   if (error) return io_error(fmt::format("{}: {}", directory_.string(), system_message(error.value())));
+  for (Installed& model : models) {
+    if (find(model.name) != model.path) model.name = model.path.filename().string();
+  }
   std::sort(models.begin(), models.end(), [](const Installed& a, const Installed& b) {
     return std::pair(a.name, a.path) < std::pair(b.name, b.path);
   });
   return models;
 }
 
-Result<fs::path> Store::find(std::string_view name) const {
+std::optional<fs::path> Store::find(std::string_view name) const {
   const std::string entry = entry_name(name);
   std::error_code ignored;
   if (!entry.empty()) {
+    // A repository is a directory.
+    if (entry != name && fs::is_directory(directory_ / entry, ignored)) return directory_ / entry;
     std::vector<std::string> files;
     for (const std::string_view suffix : kFileSuffixes) files.push_back(fmt::format("{}{}", entry, suffix));
     files.insert(files.begin() + 1, fmt::format("{}{}{}", kFilePrefix, entry, kFileSuffixes[0]));
@@ -136,25 +117,64 @@ Result<fs::path> Store::find(std::string_view name) const {
     const fs::path whole = directory_ / entry;
     if (fs::exists(whole, ignored) && model_name(fs::directory_entry(whole, ignored))) return whole;
   }
-  if (const auto known = known_model(name); known && *known != name) return find(*known);
-  const auto installed = SHORTHAND_TRY(list());
-  return missing(std::string(name), installed);
+  const auto known = known_model(name);
+  if (!known) return {};
+  if (*known != name) return find(*known);
+  for (const std::string& repository : published_as(*known)) {
+    if (auto path = find(repository)) return path;
+  }
+  return {};
 }
 
-Result<fs::path> Store::resolve(const std::string& name_or_path) const {
-  std::error_code ignored;
-  if (!name_or_path.empty() && fs::exists(name_or_path, ignored)) return fs::path(name_or_path);
-  return find(name_or_path);
+Result<fs::path> Store::packed_path(const std::string& name) const {
+  std::string entry = entry_name(name);
+  if (std::error_code ignored; fs::exists(name, ignored)) {
+    const fs::path path = fs::weakly_canonical(name, ignored);
+    const std::string last = path.filename().string();
+    entry = entry_name(name_of_file(last).value_or(last));
+  }
+  if (entry.empty())
+    return usage_error(fmt::format("{}: gives the packed model no name; name the file to write", printable(name, 200)));
+  return directory_ / fmt::format("{}{}", entry, kFileSuffixes[1]);
 }
 
 Result<void> Store::remove(const std::string& name) const {
+  const std::string way_out = "give one that `shorthand models list` shows";
   if (entry_name(name).empty())
-    return usage_error(fmt::format("'{}' is no name of an installed model; give one that `shorthand models list` shows",
-                                   printable(name)));
-  const fs::path path = SHORTHAND_TRY(find(name));
+    return usage_error(fmt::format("'{}' is no name of an installed model; {}", printable(name), way_out));
+  const auto path = find(name);
+  if (!path) return not_found(fmt::format("no model '{}' is installed; {}", printable(name), way_out));
   std::error_code error;
-  fs::remove_all(path, error);
-  if (error) return io_error(fmt::format("{}: cannot remove: {}", path.string(), system_message(error.value())));
+  fs::remove_all(*path, error);
+  if (error) return io_error(fmt::format("{}: cannot remove: {}", path->string(), system_message(error.value())));
+  return {};
+}
+
+Result<std::optional<std::string>> Store::default_model() const {
+  constexpr size_t kLongest = 4096;  // of a path
+  auto text = read_text_file(default_file(), kLongest + 1);
+  if (!text.ok() && text.error().kind == Error::Kind::not_found) return std::optional<std::string>();
+  std::string name = SHORTHAND_TRY(std::move(text));
+  if (name.ends_with('\n')) name.pop_back();
+  if (name.empty() || (name[0] != '/' && entry_name(name).empty()) ||
+      std::any_of(name.begin(), name.end(), [](char c) { return (c >= 0 && c < ' ') || c == 127; }))
+    return bad_input(fmt::format("{}: names no model; `shorthand models default NAME` sets one, --unset forgets it",
+                                 default_file().string()));
+  return std::optional(std::move(name));
+}
+
+Result<void> Store::set_default(std::string_view name_or_path) const {
+  std::error_code error;
+  fs::create_directories(directory_, error);
+  if (error) return io_error(fmt::format("{}: cannot create: {}", directory_.string(), system_message(error.value())));
+  return write_file(default_file(), fmt::format("{}\n", name_or_path));
+}
+
+Result<void> Store::unset_default() const {
+  std::error_code error;
+  fs::remove(default_file(), error);
+  if (error)
+    return io_error(fmt::format("{}: cannot remove: {}", default_file().string(), system_message(error.value())));
   return {};
 }
 

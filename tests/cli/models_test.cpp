@@ -7,10 +7,13 @@
 #include <nlohmann/json.hpp>
 
 #include "model/checkpoint.h"
+#include "support/ctranslate2.h"
 #include "support/fault_server.h"
 #include "support/hugging_face.h"
 #include "support/process.h"
+#include "support/real_models.h"
 #include "support/shared_data.h"
+#include "text/english_normalizer.h"
 
 namespace shorthand {
 namespace {
@@ -100,6 +103,7 @@ TEST_F(ModelsTest, ANativeFileSaysWhatItsOriginalSays) {
   EXPECT_EQ(facts["text_tokens"], 50256);
   EXPECT_EQ(facts["english_only"], true);
   EXPECT_EQ(facts["languages"], 1);
+  EXPECT_EQ(facts["float_weights"], true);
   const Ran shown = run({"info", ggml});
   EXPECT_EQ(shown.status, 0);
   EXPECT_THAT(shown.out, HasSubstr("English only"));
@@ -110,7 +114,8 @@ TEST_F(ModelsTest, ANativeFileSaysWhatItsOriginalSays) {
     Json of_native = info(native);
     EXPECT_EQ(of_native["format"], "native " + type);
     EXPECT_EQ(of_native["bytes"], fs::file_size(native));
-    for (const char* field : {"path", "bytes", "format"}) of_native[field] = facts[field];
+    EXPECT_EQ(of_native["float_weights"], type == "float32");
+    for (const char* field : {"path", "bytes", "format", "float_weights"}) of_native[field] = facts[field];
     EXPECT_EQ(of_native, facts);
     EXPECT_EQ(text(native, type), text(ggml, type)) << type;
     const std::string other = type == "int8" ? "float32" : "int8";
@@ -124,6 +129,51 @@ TEST_F(ModelsTest, ANativeFileSaysWhatItsOriginalSays) {
   EXPECT_EQ(contents(again), contents(ggml));
   EXPECT_EQ(run({"random", "--like", "micro.en", "--seed", "8", again}).status, 0);
   EXPECT_NE(contents(again), contents(ggml));
+}
+
+TEST_F(ModelsTest, ACTranslate2FolderIsAModelLikeAnother) {
+  const fs::path folder = folder_ / "store/Systran--faster-whisper-none";
+  testing::write_ctranslate2_folder(folder, "int8_float16");
+  const Json list = Json::parse(run({"list", "--format", "json"}).out);
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[1]["name"], "Systran/faster-whisper-none");
+  const Json facts = info("Systran/faster-whisper-none");
+  EXPECT_EQ(facts["format"], "ctranslate2 int8_float16");
+  EXPECT_EQ(facts["bytes"], fs::file_size(folder / "model.bin"));
+  EXPECT_EQ(facts["float_weights"], false);
+  EXPECT_EQ(facts["n_mels"], 4);
+  EXPECT_EQ(facts["text_tokens"], 259);
+  EXPECT_EQ(facts["languages"], 2);
+  EXPECT_EQ(facts["alignment_heads"], Json::parse("[[1, 0]]"));
+  EXPECT_EQ(facts["alignment_heads_from"], "file");
+  const Ran shown = run({"info", folder.string()});
+  EXPECT_THAT(shown.out, HasSubstr("ctranslate2 int8_float16, 0.3 MB; the float weights are not there"));
+  EXPECT_THAT(shown.out, HasSubstr("1 heads, named by the model's files"));
+  // The native file keeps the heads that the folder names, and is the same from the folder and from the file in it.
+  const std::string native = (folder_ / "a.int8").string(), again = (folder_ / "b.int8").string();
+  EXPECT_EQ(run({"convert", folder.string(), native}).status, 0);
+  EXPECT_EQ(run({"convert", (folder / "model.bin").string(), again}).status, 0);
+  EXPECT_EQ(contents(native), contents(again));
+  EXPECT_EQ(info(native)["alignment_heads"], facts["alignment_heads"]);
+  EXPECT_EQ(info(native)["alignment_heads_from"], "file");
+  fs::remove(folder / "vocabulary.json");
+  expect_failure(run({"info", folder.string()}), "no vocabulary.json or vocabulary.txt in");
+}
+
+TEST_F(ModelsTest, AModelPackedWithoutAFileIsInstalled) {
+  const std::string ggml = random("micro.en");
+  const fs::path folder = folder_ / "folders/somewhere";
+  testing::write_ctranslate2_folder(folder, "float16");
+  fs::copy_file(ggml, folder_ / "ggml-mine.bin");
+  const Ran by_file = run({"convert", (folder_ / "ggml-mine.bin").string()});
+  EXPECT_EQ(by_file.status, 0) << by_file.err;
+  EXPECT_THAT(by_file.err, HasSubstr((folder_ / "store/mine.shorthand").string()));
+  EXPECT_EQ(text("mine", "int8"), text(ggml, "int8"));
+  EXPECT_EQ(run({"convert", folder.string() + "/"}).status, 0);
+  EXPECT_EQ(info("somewhere")["format"], "native int8");
+  fs::rename(folder, folder_ / "store/owner--repo");
+  EXPECT_EQ(run({"convert", "owner/repo"}).status, 0);
+  EXPECT_TRUE(fs::exists(folder_ / "store/owner--repo.shorthand"));
 }
 
 TEST_F(ModelsTest, AFileIsConvertedInPlace) {
@@ -273,6 +323,8 @@ TEST_F(ModelsTest, WrongCommandLines) {
            {"pull", "bse.en"},
            {"pull", "../../etc"},
            {"rm"},
+           {"default", "builtin", "--unset"},
+           {"default", "--format", "xml"},
        }) {
     SCOPED_TRACE(::testing::PrintToString(wrong));
     const Ran ran = run(wrong);
@@ -281,6 +333,181 @@ TEST_F(ModelsTest, WrongCommandLines) {
     EXPECT_TRUE(ran.err.starts_with("shorthand: ")) << ran.err;
     EXPECT_EQ(std::ranges::count(ran.err, '\n'), 1) << ran.err;
   }
+}
+
+// Which model runs where -m names none. The models are told apart by what they make of the same speech.
+class ChosenModelTest : public ModelsTest {
+ protected:
+  void SetUp() override {
+    small_ = random("micro.en");
+    large_ = random("micro");
+    of_small_ = text(small_);
+    of_large_ = text(large_);
+    ASSERT_NE(of_small_, of_large_);
+  }
+  void install(const std::string& model, const std::string& name) {
+    fs::create_directories(folder_ / "store");
+    fs::copy_file(model, folder_ / "store" / ("ggml-" + name + ".bin"));
+  }
+  // A snapshot of Hugging Face's cache: a file of whisper.cpp's repository, as a link to a blob.
+  void cache(const std::string& model, const std::string& name) {
+    environment_["HF_HUB_CACHE"] = (folder_ / "hub").string();
+    const fs::path root = folder_ / "hub/models--ggerganov--whisper.cpp", commit = std::string(40, 'c');
+    fs::create_directories(root / "blobs");
+    fs::create_directories(root / "refs");
+    fs::create_directories(root / "snapshots" / commit);
+    std::ofstream(root / "refs/main") << commit.string();
+    fs::copy_file(model, root / "blobs" / name);
+    fs::create_symlink("../../blobs/" + name, root / "snapshots" / commit / ("ggml-" + name + ".bin"));
+  }
+  Ran transcribe(std::vector<std::string> more = {}) {
+    more.insert(more.begin(), {"transcribe", "--no-fallback", "--without-timestamps", "--max-tokens", "16", speech()});
+    return shorthand(more);
+  }
+  // The line on standard error, and the text of that model.
+  void expect_choice(const std::string& line, const std::string& expected) {
+    const Ran ran = transcribe();
+    EXPECT_EQ(ran.status, 0);
+    EXPECT_THAT(ran.err, ::testing::StartsWith("shorthand: using " + line));
+    EXPECT_EQ(std::ranges::count(ran.err, '\n'), 1) << ran.err;
+    EXPECT_EQ(ran.out, expected);
+    const Ran quiet = transcribe({"-q"});
+    EXPECT_EQ(quiet.out, expected);
+    EXPECT_EQ(quiet.err, "");
+  }
+  // The name that the list marks.
+  std::string marked() {
+    std::vector<std::string> names;
+    for (const Json& model : Json::parse(run({"list", "--format", "json"}).out)) {
+      if (model["used_without_model_option"] == true) names.push_back(model["name"]);
+    }
+    const std::string shown = run({"list"}).out;
+    EXPECT_EQ(names.size(), 1u) << shown;
+    if (names.size() != 1) return "";
+    EXPECT_THAT(shown, HasSubstr("* " + names[0] + " ")) << shown;
+    return names[0];
+  }
+
+  std::string small_, large_, of_small_, of_large_;
+};
+
+TEST_F(ChosenModelTest, TheBestInstalledElseTheBuiltIn) {
+  const Ran builtin = shorthand({"transcribe", speech()});
+  EXPECT_THAT(builtin.err, HasSubstr("using the built-in model, as no other is installed"));
+  EXPECT_EQ(builtin.out, shorthand({"transcribe", "-q", "-m", "builtin", speech()}).out);
+  EXPECT_EQ(marked(), "builtin");
+  install(small_, "one");
+  expect_choice("one (English only), the only model installed; ", of_small_);
+  install(large_, "two");
+  std::ofstream(folder_ / "store/broken.bin") << "nothing";
+  expect_choice("two, the best of 2 models installed; ", of_large_);
+  EXPECT_EQ(marked(), "two");
+  EXPECT_THAT(run({"list"}).out, HasSubstr("cannot be read: "));
+  const Json stats = Json::parse(transcribe({"-q", "--stats", "-"}).err);
+  EXPECT_EQ(stats["model"]["name"], (folder_ / "store/ggml-two.bin").string());
+  EXPECT_EQ(stats["model"]["chosen_by"], "best installed");
+  EXPECT_EQ(stats["model"]["bytes"], fs::file_size(large_));
+  EXPECT_EQ(stats["model"]["builtin"], false);
+  const Ran dumped = shorthand({"dump", speech(), "-o", (folder_ / "dump").string()});
+  EXPECT_EQ(dumped.status, 0) << dumped.err;
+  EXPECT_THAT(dumped.err, HasSubstr("using two, "));
+}
+
+// What `make demo` does where the hub does not answer. The words are those of the address as it was published.
+TEST_F(ChosenModelTest, APackedGeneralModelWritesWhatWasSaid) {
+  for (const char* name : {"base", "tiny.en"}) {
+    SHORTHAND_NEEDS_REAL_MODEL(name);
+    const Ran packed = run({"convert", testing::real_model(name).string()});
+    ASSERT_EQ(packed.status, 0) << packed.err;
+    const Ran heard = shorthand({"transcribe", (testing::repository_dir() / "tests/data/general/moon.flac").string()});
+    EXPECT_EQ(heard.status, 0) << heard.err;
+    EXPECT_THAT(heard.err, HasSubstr(std::string("using ") + name));
+    EXPECT_EQ(
+        normalize_english(heard.out),
+        normalize_english(
+            "I believe that this nation should commit itself to achieving the goal, before this decade is out, of "
+            "landing a man on the moon and returning him safely to the earth. No single space project in this "
+            "period will be more impressive to mankind, or more important for the long-range exploration of "
+            "space."));
+    ASSERT_EQ(run({"rm", name}).status, 0);
+  }
+}
+
+TEST_F(ChosenModelTest, WithoutAHomeThereIsTheBuiltInModelAndThereArePaths) {
+  for (const char* name : {"HOME", "XDG_DATA_HOME", "SHORTHAND_MODELS_DIR", "HF_HUB_CACHE"}) environment_[name] = "";
+  const Ran builtin = shorthand({"transcribe", speech()});
+  EXPECT_EQ(builtin.status, 0);
+  EXPECT_THAT(builtin.err, HasSubstr("using the built-in model, as no other is installed"));
+  EXPECT_EQ(text(small_), of_small_);
+  expect_failure(transcribe({"-m", "base"}), "no directory for models");
+}
+
+TEST_F(ChosenModelTest, TheDefaultAndTheEnvironmentSayWhich) {
+  install(small_, "one");
+  install(large_, "two");
+  const Ran set = run({"default", "one"});
+  EXPECT_EQ(set.status, 0) << set.err;
+  EXPECT_THAT(set.out, HasSubstr("using one (English only), set by `shorthand models default`"));
+  EXPECT_EQ(run({"default"}).out, set.out);
+  const Json shown = Json::parse(run({"default", "--format", "json"}).out);
+  EXPECT_EQ(shown["name"], "one");
+  EXPECT_EQ(shown["chosen_by"], "default");
+  EXPECT_EQ(shown["path"], (folder_ / "store/ggml-one.bin").string());
+  expect_choice("one (English only), set by `shorthand models default`; ", of_small_);
+  EXPECT_EQ(marked(), "one");
+
+  environment_["SHORTHAND_MODEL"] = "two";
+  expect_choice("two, as SHORTHAND_MODEL says", of_large_);
+  EXPECT_EQ(transcribe({"-q", "-m", "one"}).out, of_small_);
+  EXPECT_EQ(transcribe({"-m", "one"}).err, "");  // who names a model knows it
+  environment_["SHORTHAND_MODEL"] = "three";
+  expect_failure(transcribe(), "SHORTHAND_MODEL: no model 'three'");
+  environment_.erase("SHORTHAND_MODEL");
+
+  EXPECT_EQ(run({"default", "builtin"}).status, 0);
+  EXPECT_EQ(marked(), "builtin");
+  expect_failure(run({"default", "three"}), "no model 'three'");
+  EXPECT_EQ(marked(), "builtin");
+  EXPECT_THAT(run({"default", "--unset"}).out, HasSubstr("using two, the best of 2 models installed"));
+  EXPECT_EQ(marked(), "two");
+}
+
+TEST_F(ChosenModelTest, ADefaultThatGoes) {
+  install(small_, "one");
+  install(large_, "two");
+  ASSERT_EQ(run({"default", "two"}).status, 0);
+  fs::remove(folder_ / "store/ggml-two.bin");
+  expect_failure(transcribe(), "'two', which `shorthand models default` set, is no longer there");
+  expect_failure(run({"default"}), "is no longer there");
+  const Ran list = run({"list"});
+  EXPECT_EQ(list.status, 0);
+  EXPECT_THAT(list.out, HasSubstr("is no longer there"));
+  EXPECT_EQ(transcribe({"-q", "-m", "one"}).out, of_small_);
+  ASSERT_EQ(run({"default", "one"}).status, 0);
+  install(large_, "two");
+  const Ran removed = run({"rm", "one"});
+  EXPECT_EQ(removed.status, 0);
+  EXPECT_EQ(removed.err, "one was the default, which is now unset; without -m runs two\n");
+  expect_choice("two, the only model installed; ", of_large_);
+}
+
+TEST_F(ChosenModelTest, HuggingFacesCacheComesAfterTheStore) {
+  cache(large_, "small");
+  expect_choice("small, the only model in Hugging Face's cache; ", of_large_);
+  EXPECT_EQ(transcribe({"-q", "-m", "small"}).out, of_large_);
+  EXPECT_EQ(transcribe({"-q", "-m",
+                        (folder_ / "hub/models--ggerganov--whisper.cpp/snapshots").string() + "/" +
+                            std::string(40, 'c') + "/ggml-small.bin"})
+                .out,
+            of_large_);
+  EXPECT_THAT(run({"list"}).out,
+              HasSubstr("\nin Hugging Face's cache, " + environment_["HF_HUB_CACHE"] + ":\n* small "));
+  expect_failure(run({"rm", "small"}), "lies in Hugging Face's cache");
+  install(small_, "one");
+  expect_choice("one (English only), the only model installed; ", of_small_);
+  EXPECT_EQ(transcribe({"-q", "-l", "de"}).out, transcribe({"-q", "-l", "de", "-m", "small"}).out);
+  EXPECT_THAT(run({"default", "small"}).out, HasSubstr("using small, set by"));
+  expect_choice("small, set by `shorthand models default`; ", of_large_);
 }
 
 class PullCommandTest : public ModelsTest {
@@ -316,6 +543,7 @@ TEST_F(PullCommandTest, AModelThatWasPulledIsUsedByItsName) {
   EXPECT_EQ(ran.status, 0) << ran.err;
   EXPECT_EQ(ran.out, "");
   EXPECT_THAT(ran.err, HasSubstr("tiny.en is installed, checksum verified: "));
+  EXPECT_THAT(ran.err, HasSubstr("\nwithout -m it is what runs now (best installed): shorthand transcribe talk.mp3\n"));
   EXPECT_THAT(store_entries(), ElementsAre("ggml-tiny.en.bin"));
   EXPECT_EQ(text("tiny.en"), text(model_));
   EXPECT_THAT(pull(server).err, HasSubstr("is installed already"));
@@ -388,6 +616,33 @@ TEST_F(PullCommandTest, ARepositoryArrivesWholeAndRuns) {
   EXPECT_EQ(text("owner/name"), text(model_));
   EXPECT_EQ(run({"rm", "owner/name"}).status, 0);
   EXPECT_TRUE(store_entries().empty());
+}
+
+// A repository as faster-whisper's are: the real thing, served from this machine.
+TEST_F(PullCommandTest, AFasterWhisperRepositoryRuns) {
+  SHORTHAND_NEEDS_REAL_MODEL("tiny.en");
+  const fs::path real = testing::real_model("tiny.en");
+  const std::string commit(40, 'c');
+  Routes routes;
+  for (const auto& entry : fs::directory_iterator(real)) {
+    const std::string name = entry.path().filename().string();
+    routes["/Systran/faster-whisper-tiny.en/resolve/" + (name == "config.json" ? "main" : commit) + "/" + name] = {
+        {{"file", entry.path().string()}, {"headers", {{"ETag", "\"t\""}, {"X-Repo-Commit", commit}}}}};
+  }
+  FaultServer server(routes);
+  const Ran ran = pull(server, {"Systran/faster-whisper-tiny.en"});
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(store_entries(), ElementsAre("Systran--faster-whisper-tiny.en"));
+  const std::string expected = text(real.string());
+  EXPECT_EQ(text("Systran/faster-whisper-tiny.en"), expected);
+  EXPECT_EQ(text("tiny.en"), expected);  // the short name finds what it is published as
+}
+
+// Weights that came well and are no model: the one who fetched them is told, not the one who uses them.
+TEST_F(PullCommandTest, WhatCannotBeReadIsSaid) {
+  std::ofstream(folder_ / "text") << "not a model";
+  FaultServer server(Routes{{kPath, {{{"file", (folder_ / "text").string()}}}}});
+  expect_failure(pull(server), "ggml-tiny.en.bin: is a text file, not a model");
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "engine/builtin.h"
 #include "engine/transcriber.h"
 #include "support/models.h"
+#include "support/real_models.h"
 
 namespace shorthand {
 namespace {
@@ -29,6 +30,13 @@ struct Engine {
   explicit Engine(const Json& which) {
     if (which == "builtin") {
       model = *Model::from_bytes(builtin_model_bytes(), "builtin", ComputeType::float32, pool);
+    } else if (which.is_string()) {
+      auto real = Model::open(testing::real_model(which.get<std::string>()), ComputeType::float32, pool);
+      if (!real) {
+        ADD_FAILURE() << real.error().message;
+        return;
+      }
+      model = *std::move(real);
     } else {
       const std::string arguments = which["size"].get<std::string>() + " --seed " + which["seed"].dump() +
                                     " --eot-after " + which["eot_after"].dump() + " --embed-std " +
@@ -133,9 +141,10 @@ void compare(const Json& expected, const Transcript& got) {
   }
 }
 
+// Every greedy set of data/golden/INDEX, whose files lie beside it.
 void run_index(const std::string& index, const std::filesystem::path& audio_dir, int expected_sets) {
-  const auto folder = testing::shared_data_dir() / "data/golden/reference";
-  const Json sets = Json::parse(std::ifstream(folder / index));
+  const auto path = testing::shared_data_dir() / "data/golden" / index, folder = path.parent_path();
+  const Json sets = Json::parse(std::ifstream(path));
   int done = 0;
   for (const Json& set : sets) {
     if (!is_greedy(set)) continue;
@@ -154,12 +163,19 @@ void run_index(const std::string& index, const std::filesystem::path& audio_dir,
 TEST(ReferenceTest, RandomModelsGiveEveryGreedySet) {
   SHORTHAND_NEEDS_SHARED("data/golden/reference/index.json");
   if (!testing::python_with_numpy()) GTEST_SKIP() << "needs python3 with NumPy to make the models";
-  run_index("index.json", testing::shared_data_dir() / "data/audio", 39);
+  run_index("reference/index.json", testing::shared_data_dir() / "data/audio", 39);
 }
 
 TEST(ReferenceTest, TheBuiltinModelGivesEveryGreedySet) {
   SHORTHAND_NEEDS_SHARED("data/golden/reference/index-builtin.json");
-  run_index("index-builtin.json", testing::shared_data_dir() / "data", 24);
+  run_index("reference/index-builtin.json", testing::shared_data_dir() / "data", 24);
+}
+
+// OpenAI's weights as a CTranslate2 folder holds them, against OpenAI's program on the same weights.
+TEST(ReferenceTest, RealBaseGivesEveryGreedySet) {
+  SHORTHAND_NEEDS_SHARED("data/golden/real/index.json");
+  SHORTHAND_NEEDS_REAL_MODEL("base");
+  run_index("real/index.json", testing::shared_data_dir() / "data/audio", 5);
 }
 
 }  // namespace

@@ -10,7 +10,9 @@ An answer: {"status": 200, "headers": {...}, "file": PATH} and any of
     "redirect": URL      status 302; HOST in it stands for http://127.0.0.1:PORT
     "drop_after": N      close the connection after N bytes of the body
     "stall_after": N     send N bytes and then nothing
+    "silent": true       no answer at all
     "pause_ms": N        wait before every 64 KB
+A proxy is asked with CONNECT; the path is then "host:port", and it never connects: it answers what the route says.
 LOG gets one JSON line a request: {"path", "range", "if_range", "authorization"}.
 """
 import http.server
@@ -44,7 +46,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
         self.answer(answer)
 
+    do_CONNECT = do_GET
+
     def answer(self, answer):
+        if answer.get("silent"):
+            END.wait(60)
+            self.close_connection = True
+            return
         headers = dict(answer.get("headers", {}))
         status = answer.get("status", 200)
         body = open(answer["file"], "rb").read() if "file" in answer else answer.get("text", "").encode()

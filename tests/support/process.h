@@ -64,10 +64,12 @@ inline Ran run_program(const std::vector<std::string>& arguments, const RunOptio
               err_fd = open(err.c_str(), O_WRONLY | O_CREAT, 0666);
     dup2(in_fd, 0), dup2(out_fd, 1), dup2(err_fd, 2);
     if (!options.folder.empty() && chdir(options.folder.c_str()) != 0) _exit(126);
-    // Options may come from the environment; a test sets its own.
+    // Options may come from the environment, and models from folders that it names; a test sets its own.
     for (const char* name : {"SHORTHAND_MODEL", "SHORTHAND_ISA", "SHORTHAND_THREADS", "SHORTHAND_NPU_DIR",
-                             "SHORTHAND_NPU_NODE", "SHORTHAND_NPU_PLUGIN"})
+                             "SHORTHAND_NPU_NODE", "SHORTHAND_NPU_PLUGIN", "HF_ENDPOINT", "HF_TOKEN"})
       unsetenv(name);
+    setenv("SHORTHAND_MODELS_DIR", (folder / "no-models").c_str(), 1);
+    setenv("HF_HUB_CACHE", (folder / "no-cache").c_str(), 1);
     for (const auto& [name, value] : options.environment) setenv(name.c_str(), value.c_str(), 1);
     std::vector<char*> argv;
     for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
