@@ -38,14 +38,13 @@ constexpr std::string_view kEmbedding = "decoder/embeddings/weight";
 
 // In the order of the codes.
 struct TypeInfo {
-  std::string_view name, kind;  // `kind`: what a file whose matrices are of it is said to be
+  std::string_view name;
   size_t bytes;
   std::optional<DType> dtype;
 };
 constexpr TypeInfo kTypes[] = {
-    {"float32", "float32", 4, DType::f32}, {"int8", "int8", 1, DType::i8},
-    {"int16", "int16", 2, DType::i16},     {"int32", "int32", 4, {}},
-    {"float16", "float16", 2, DType::f16}, {"bfloat16", "bfloat16", 2, DType::bf16},
+    {"float32", 4, DType::f32}, {"int8", 1, DType::i8},     {"int16", 2, DType::i16},
+    {"int32", 4, {}},           {"float16", 2, DType::f16}, {"bfloat16", 2, DType::bf16},
 };
 const TypeInfo& info(Type type) { return kTypes[static_cast<size_t>(type)]; }
 
