@@ -311,7 +311,6 @@ TEST_F(ModelsTest, WrongCommandLines) {
            {"lost"},
            {"info"},
            {"info", "builtin", "--format", "xml"},
-           {"convert", "builtin"},
            {"convert", "builtin", "x", "--compute-type", "int4"},
            {"convert", "builtin", "-"},
            {"random", "--like", "micro", "-"},
