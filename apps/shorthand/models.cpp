@@ -222,12 +222,25 @@ Result<void> check_output(const std::string& out) {
   return {};
 }
 
+// Where a packed model goes that nobody gave a file: among the installed ones, which it makes start at once.
+Result<fs::path> install_path(const std::string& in) {
+  const Store store = SHORTHAND_TRY(Store::of_user());
+  std::error_code error;
+  fs::create_directories(store.directory(), error);
+  if (error) return io_error(fmt::format("{}: {}", store.directory().string(), system_message(error.value())));
+  return store.packed_path(in);
+}
+
 Result<void> convert(const std::string& in, const std::string& out, const std::string& compute_type, int threads) {
   const ComputeType type = SHORTHAND_TRY(parse_compute_type(compute_type));
   SHORTHAND_TRY(check_output(out));
   ThreadPool pool(threads > 0 ? threads : physical_cores());
   const auto model = SHORTHAND_TRY(open_model(SHORTHAND_TRY(path_of(in)), type, pool));
-  return model->save(out);
+  if (!out.empty()) return model->save(out);
+  const fs::path path = SHORTHAND_TRY(install_path(in));
+  SHORTHAND_TRY(model->save(path));
+  fmt::print(stderr, "{} is installed as {}: {}\n", in, compute_type_name(type), path.string());
+  return {};
 }
 
 Result<void> remove(const std::string& name) {
@@ -303,7 +316,7 @@ void add_models(CLI::App& app, int& status) {
                                     "  shorthand models pull base              from Hugging Face, resumable\n"
                                     "  shorthand models default base           use it where -m names no other\n"
                                     "  shorthand models info base.en\n"
-                                    "  shorthand models convert base.en base.en.shorthand\n");
+                                    "  shorthand models convert base           pack it: starts at once\n");
   models->require_subcommand(1);
 
   auto* list_command = models->add_subcommand("list", "Models that are installed, and those in Hugging Face's cache");
@@ -349,7 +362,7 @@ void add_models(CLI::App& app, int& status) {
        type = std::make_shared<std::string>("auto");
   auto threads = std::make_shared<int>(0);
   convert_command->add_option("IN", *in, "File, directory, or name of an installed model")->required();
-  convert_command->add_option("OUT", *out, "File to write")->required();
+  convert_command->add_option("OUT", *out, "File to write [installs it under the name of IN]");
   convert_command->add_option("--compute-type", *type, "auto (int8), int8, float32")->capture_default_str();
   convert_command->add_option("-t,--threads", *threads, "Threads [physical cores]")->check(CLI::Range(1, 1024));
   convert_command->callback([=, &status] { status = finish(convert(*in, *out, *type, *threads)); });

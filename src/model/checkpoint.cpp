@@ -34,12 +34,20 @@ constexpr Format kFormats[] = {
     {is_ctranslate2, open_ctranslate2, nullptr},
 };
 
+// A directory may hold what a CTranslate2 model was converted from as well; the original goes before the conversion.
+Result<Checkpoint> open_directory(const fs::path& path) {
+  std::error_code ignored;
+  for (const char* original : {"model.safetensors", "model.safetensors.index.json"}) {
+    if (fs::exists(path / original, ignored)) return open_hugging_face(path);
+  }
+  return is_ctranslate2_directory(path) ? open_ctranslate2(path) : open_hugging_face(path);
+}
+
 }  // namespace
 
 Result<Checkpoint> open_checkpoint(const fs::path& path) {
   std::error_code ignored;
-  if (fs::is_directory(path, ignored))
-    return is_ctranslate2_directory(path) ? open_ctranslate2(path) : open_hugging_face(path);
+  if (fs::is_directory(path, ignored)) return open_directory(path);
   const MappedFile file = SHORTHAND_TRY(MappedFile::open(path));
   for (const Format& format : kFormats) {
     if (format.recognises(file.bytes())) return format.open(path);

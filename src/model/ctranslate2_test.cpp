@@ -15,6 +15,7 @@
 #include "base/thread_pool.h"
 #include "model/model.h"
 #include "support/ctranslate2.h"
+#include "support/hugging_face.h"
 #include "support/temporary_directory.h"
 #include "support/test_data.h"
 
@@ -153,6 +154,15 @@ TEST(CTranslate2Test, TheFileInADirectoryStandsForTheDirectory) {
   EXPECT_TRUE(c->computed.empty());
   fs::rename(folder.dir.path / "model.bin", folder.dir.path / "whisper");
   EXPECT_TRUE(folder.open("whisper").ok()) << "told by its bytes";
+}
+
+TEST(CTranslate2Test, FloatWeightsBesideItGoFirst) {
+  const Folder folder, floats(fixture("4.8.5-float32.bin"));
+  const auto original = floats.open();
+  ASSERT_TRUE(original.ok()) << original.error().message;
+  shorthand::testing::write_hugging_face(*original, folder.dir.path, 1);
+  EXPECT_EQ(folder.open()->format, "safetensors");
+  EXPECT_EQ(folder.open("model.bin")->format, "ctranslate2 int8_float16");
 }
 
 TEST(CTranslate2Test, TheModelRuns) {

@@ -26,6 +26,17 @@ bool is_plain(std::string_view name) {
                       [](char c) { return c == '/' || c == '\\' || (c >= 0 && c < ' ') || c == 127; });
 }
 
+// "base.en" of "ggml-base.en.bin"; none where a file of that name is no model.
+std::optional<std::string> name_of_file(std::string name) {
+  for (const std::string_view suffix : kFileSuffixes) {
+    if (!name.ends_with(suffix)) continue;
+    name.resize(name.size() - suffix.size());
+    if (name.starts_with(kFilePrefix)) name.erase(0, kFilePrefix.size());
+    return name.empty() ? std::nullopt : std::optional(name);
+  }
+  return {};
+}
+
 // The model's name of an entry, or none for what is no model.
 std::optional<std::string> model_name(const fs::directory_entry& entry) {
   std::string name = entry.path().filename().string();
@@ -36,14 +47,7 @@ std::optional<std::string> model_name(const fs::directory_entry& entry) {
       name = fmt::format("{}/{}", name.substr(0, mark), name.substr(mark + kOwnerMark.size()));
     return name;
   }
-  if (!entry.is_regular_file(error)) return {};
-  for (const std::string_view suffix : kFileSuffixes) {
-    if (!name.ends_with(suffix)) continue;
-    name.resize(name.size() - suffix.size());
-    if (name.starts_with(kFilePrefix)) name.erase(0, kFilePrefix.size());
-    return name.empty() ? std::nullopt : std::optional(name);
-  }
-  return {};
+  return entry.is_regular_file(error) ? name_of_file(std::move(name)) : std::nullopt;
 }
 
 }  // namespace
@@ -88,6 +92,9 @@ Result<std::vector<Installed>> Store::list() const {
     if (auto name = model_name(*entry)) models.push_back({std::move(*name), entry->path(), bytes_in(entry->path())});
   }
   if (error) return io_error(fmt::format("{}: {}", directory_.string(), system_message(error.value())));
+  for (Installed& model : models) {
+    if (find(model.name) != model.path) model.name = model.path.filename().string();
+  }
   std::sort(models.begin(), models.end(), [](const Installed& a, const Installed& b) {
     return std::pair(a.name, a.path) < std::pair(b.name, b.path);
   });
@@ -98,6 +105,8 @@ std::optional<fs::path> Store::find(std::string_view name) const {
   const std::string entry = entry_name(name);
   std::error_code ignored;
   if (!entry.empty()) {
+    // A repository is a directory.
+    if (entry != name && fs::is_directory(directory_ / entry, ignored)) return directory_ / entry;
     std::vector<std::string> files;
     for (const std::string_view suffix : kFileSuffixes) files.push_back(fmt::format("{}{}", entry, suffix));
     files.insert(files.begin() + 1, fmt::format("{}{}{}", kFilePrefix, entry, kFileSuffixes[0]));
@@ -115,6 +124,18 @@ std::optional<fs::path> Store::find(std::string_view name) const {
     if (auto path = find(repository)) return path;
   }
   return {};
+}
+
+Result<fs::path> Store::packed_path(const std::string& name) const {
+  std::string entry = entry_name(name);
+  if (std::error_code ignored; fs::exists(name, ignored)) {
+    const fs::path path = fs::weakly_canonical(name, ignored);
+    const std::string last = path.filename().string();
+    entry = entry_name(name_of_file(last).value_or(last));
+  }
+  if (entry.empty())
+    return usage_error(fmt::format("{}: gives the packed model no name; name the file to write", printable(name, 200)));
+  return directory_ / fmt::format("{}{}", entry, kFileSuffixes[1]);
 }
 
 Result<void> Store::remove(const std::string& name) const {

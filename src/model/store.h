@@ -34,12 +34,18 @@ class Store {
 
   const std::filesystem::path& directory() const { return directory_; }
 
-  // By name, in alphabetical order; unfinished downloads are not among them. A store that does not exist is empty.
+  // By name, in alphabetical order; unfinished downloads are not among them. Where several files would have one name,
+  // it is that of the one which find() gives, and the others have their whole file names. A store that does not exist
+  // is empty.
   Result<std::vector<Installed>> list() const;
 
   // Where the model of that name lies; none where there is no such model. A short name finds the repositories it is
   // published as, too.
   std::optional<std::filesystem::path> find(std::string_view name) const;
+
+  // The file that a packed model of this name is installed as. `name` may be a path: then it is that file's or
+  // folder's. Errors: nothing of it can be a name.
+  Result<std::filesystem::path> packed_path(const std::string& name) const;
 
   // Deletes an installed model, by name only. Errors: a path, or no such model.
   Result<void> remove(const std::string& name) const;

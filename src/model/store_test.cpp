@@ -79,6 +79,23 @@ TEST_F(StoreFixture, ListsModelsAndNothingElse) {
   for (const Installed& m : *list) EXPECT_EQ(*store.find(m.name), m.path) << m.name;
 }
 
+TEST_F(StoreFixture, EveryNameInTheListFindsItsFile) {
+  for (const char* name :
+       {"ggml-base.bin", "base.shorthand", "base.bin", "a--b.bin", "a--b/config.json", "ggml-x.shorthand",
+        "Systran--faster-whisper-base/config.json", "ggml-large.bin", "ggml-turbo.bin", "ggml-.bin"})
+    put(name);
+  const auto list = store.list();
+  ASSERT_TRUE(list.ok()) << list.error().message;
+  std::vector<std::string> names;
+  for (const Installed& m : *list) {
+    names.push_back(m.name);
+    EXPECT_EQ(store.find(m.name), m.path) << m.name;
+  }
+  EXPECT_EQ(list->size(), 9u) << ::testing::PrintToString(names);
+  EXPECT_THAT(names,
+              ::testing::IsSupersetOf({"base", "base.shorthand", "ggml-base.bin", "Systran/faster-whisper-base"}));
+}
+
 TEST_F(StoreFixture, ResolvesNamesInOrder) {
   put("base.shorthand");
   EXPECT_EQ(resolved("base"), "base.shorthand");

@@ -13,6 +13,7 @@
 #include "support/process.h"
 #include "support/real_models.h"
 #include "support/shared_data.h"
+#include "text/english_normalizer.h"
 
 namespace shorthand {
 namespace {
@@ -157,6 +158,22 @@ TEST_F(ModelsTest, ACTranslate2FolderIsAModelLikeAnother) {
   EXPECT_EQ(info(native)["alignment_heads_from"], "file");
   fs::remove(folder / "vocabulary.json");
   expect_failure(run({"info", folder.string()}), "no vocabulary.json or vocabulary.txt in");
+}
+
+TEST_F(ModelsTest, AModelPackedWithoutAFileIsInstalled) {
+  const std::string ggml = random("micro.en");
+  const fs::path folder = folder_ / "folders/somewhere";
+  testing::write_ctranslate2_folder(folder, "float16");
+  fs::copy_file(ggml, folder_ / "ggml-mine.bin");
+  const Ran by_file = run({"convert", (folder_ / "ggml-mine.bin").string()});
+  EXPECT_EQ(by_file.status, 0) << by_file.err;
+  EXPECT_THAT(by_file.err, HasSubstr((folder_ / "store/mine.shorthand").string()));
+  EXPECT_EQ(text("mine", "int8"), text(ggml, "int8"));
+  EXPECT_EQ(run({"convert", folder.string() + "/"}).status, 0);
+  EXPECT_EQ(info("somewhere")["format"], "native int8");
+  fs::rename(folder, folder_ / "store/owner--repo");
+  EXPECT_EQ(run({"convert", "owner/repo"}).status, 0);
+  EXPECT_TRUE(fs::exists(folder_ / "store/owner--repo.shorthand"));
 }
 
 TEST_F(ModelsTest, AFileIsConvertedInPlace) {
@@ -394,6 +411,26 @@ TEST_F(ChosenModelTest, TheBestInstalledElseTheBuiltIn) {
   const Ran dumped = shorthand({"dump", speech(), "-o", (folder_ / "dump").string()});
   EXPECT_EQ(dumped.status, 0) << dumped.err;
   EXPECT_THAT(dumped.err, HasSubstr("using two, "));
+}
+
+// What `make demo` does where the hub does not answer. The words are those of the address as it was published.
+TEST_F(ChosenModelTest, APackedGeneralModelWritesWhatWasSaid) {
+  for (const char* name : {"base", "tiny.en"}) {
+    SHORTHAND_NEEDS_REAL_MODEL(name);
+    const Ran packed = run({"convert", testing::real_model(name).string()});
+    ASSERT_EQ(packed.status, 0) << packed.err;
+    const Ran heard = shorthand({"transcribe", (testing::repository_dir() / "tests/data/general/moon.flac").string()});
+    EXPECT_EQ(heard.status, 0) << heard.err;
+    EXPECT_THAT(heard.err, HasSubstr(std::string("using ") + name));
+    EXPECT_EQ(
+        normalize_english(heard.out),
+        normalize_english(
+            "I believe that this nation should commit itself to achieving the goal, before this decade is out, of "
+            "landing a man on the moon and returning him safely to the earth. No single space project in this "
+            "period will be more impressive to mankind, or more important for the long-range exploration of "
+            "space."));
+    ASSERT_EQ(run({"rm", name}).status, 0);
+  }
 }
 
 TEST_F(ChosenModelTest, WithoutAHomeThereIsTheBuiltInModelAndThereArePaths) {

