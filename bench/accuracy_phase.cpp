@@ -189,6 +189,7 @@ Result<void> count_wrong_words(Bench& bench, PhaseReport& report) {
       Transcriber transcriber(engine->model, true, engine->context(),
                               make_cpu_backend(engine->model->weights(), engine->context()));
       const Transcript transcript = SHORTHAND_TRY(transcriber.run(recording, {}, {}));
+      if (transcriber.facts().damage) return *transcriber.facts().damage;
       errors[fields[3]][engine == &int8 ? "int8" : "float32"] +=
           word_errors(normalize_english(fields[1]), normalize_english(transcript.text));
     }

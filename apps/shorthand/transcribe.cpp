@@ -48,7 +48,7 @@ struct Arguments {
   bool no_suppress_blank = false;
   int max_tokens = 0, force_tokens = 0;
   std::string offset, duration, clip_timestamps;
-  std::string channels = "mix";
+  std::string track, channels = "mix";
   std::string formats = "txt", output_dir;
   bool quiet = false, no_progress = false, verbose = false;
   std::string stats;
@@ -171,13 +171,19 @@ Result<int> parse_channel(const std::string& text) {
   return static_cast<int>(*n);
 }
 
+// A number, or a language: by Whisper's names for it too.
+std::string parse_track(const std::string& text) {
+  const auto language = parse_language(text);
+  return language ? std::string(*language) : text;
+}
+
 // By its name: in a folder that is walked, everything else is left alone.
 bool looks_like_sound(const fs::path& path) {
   static const std::set<std::string> known = {
-      ".aac", ".ac3",  ".aif",  ".aiff", ".amr", ".ape", ".au",   ".avi", ".caf", ".dts", ".flac",
-      ".flv", ".m4a",  ".m4b",  ".m4v",  ".mka", ".mkv", ".mov",  ".mp2", ".mp3", ".mp4", ".mpeg",
-      ".mpg", ".mpga", ".mts",  ".oga",  ".ogg", ".ogv", ".opus", ".ra",  ".rm",  ".spx", ".tta",
-      ".ts",  ".wav",  ".weba", ".webm", ".wma", ".wmv", ".wv",   ".3gp", ".3g2"};
+      ".aac", ".ac3",  ".aif", ".aiff", ".amr",  ".ape",  ".au",   ".avi", ".caf", ".dts", ".flac",
+      ".flv", ".m4a",  ".m4b", ".m4v",  ".mka",  ".mkv",  ".mov",  ".mp2", ".mp3", ".mp4", ".mpeg",
+      ".mpg", ".mpga", ".mts", ".oga",  ".ogg",  ".ogv",  ".opus", ".ra",  ".rm",  ".spx", ".tta",
+      ".ts",  ".wav",  ".gsm", ".g722", ".weba", ".webm", ".wma",  ".wmv", ".wv",  ".3gp", ".3g2"};
   std::string extension = path.extension().string();
   std::ranges::transform(extension, extension.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -205,7 +211,17 @@ Result<std::vector<std::string>> expand_inputs(const Arguments& a) {
   return inputs;
 }
 
-Result<RunFacts> transcribe_one(const std::string& input, int channel, const TranscribeOptions& options,
+// What a reader should know before the text: what was chosen or assumed.
+void tell_about(const std::string& input, const SoundInfo& sound) {
+  if (!sound.assumption.empty()) fmt::print(stderr, "shorthand: {}: {}\n", input, sound.assumption);
+  if (sound.tracks.size() > 1) {
+    fmt::print(stderr, "shorthand: {}: sound track {}; --track takes another: {}\n", input,
+               describe_track(sound.tracks, sound.track), describe_tracks(sound.tracks, sound.track));
+  }
+}
+
+// The facts of an input whose text has been written, whole or in part.
+Result<RunFacts> transcribe_one(const std::string& input, const DecodeOptions& sound, const TranscribeOptions& options,
                                 const Arguments& a, const Output& output, Transcriber& transcriber,
                                 ProgressLine& line) {
   Result<void> streamed;
@@ -223,7 +239,8 @@ Result<RunFacts> transcribe_one(const std::string& input, int channel, const Tra
   };
   if (std::error_code ignored; fs::is_directory(input, ignored))
     return bad_input(fmt::format("{}: is a directory; -r transcribes the sound and video files in it", input));
-  Recording recording = SHORTHAND_TRY(open_recording(input, {.channel = channel}));
+  Recording recording = SHORTHAND_TRY(open_recording(input, sound));
+  if (!a.quiet) tell_about(input, recording.info());
   Result<Transcript> transcript = transcriber.run(recording, options, progress);
   if (!streamed.ok()) return streamed.error();
   if (!transcript.ok()) {
@@ -232,6 +249,11 @@ Result<RunFacts> transcribe_one(const std::string& input, int channel, const Tra
     return transcript.error();
   }
   if (transcript->segments.empty() && !a.quiet) fmt::print(stderr, "shorthand: {}: no speech found\n", input);
+  line.clear();
+  if (const auto& jump = transcriber.facts().clock_jump; jump && !a.quiet) {
+    fmt::print(stderr, "shorthand: {}: its clock jumps ahead by {} at {}; later times leave that out\n", input,
+               clock_text(jump->seconds), clock_text(jump->at_s));
+  }
   SHORTHAND_TRY(output.write(input, *transcript));
   return transcriber.facts();
 }
@@ -241,6 +263,7 @@ int run(const Arguments& a) {
   if (!options) return complain(options.error()), status_of(options.error());
   const auto channel = parse_channel(a.channels);
   if (!channel) return complain(channel.error()), status_of(channel.error());
+  const DecodeOptions sound{.track = parse_track(a.track), .channel = *channel};
   const auto inputs = expand_inputs(a);
   if (!inputs) return complain(inputs.error()), status_of(inputs.error());
   const auto output = Output::plan(*inputs, a.formats, a.output_dir);
@@ -266,16 +289,17 @@ int run(const Arguments& a) {
   for (const std::string& input : *inputs) {
     const double started_ms = clock.elapsed_ms();
     ProgressLine line(!a.quiet && !a.no_progress, input);
-    const auto facts = transcribe_one(input, *channel, *options, a, *output, transcriber, line);
+    const auto facts = transcribe_one(input, sound, *options, a, *output, transcriber, line);
     line.clear();
     InputFacts of_input{input, {}, 0, clock.elapsed_ms() - started_ms};
     if (facts) {
       stats.add(*facts, started_ms);
       of_input.audio_s = facts->audio_s;
-    } else {
-      complain(facts.error());
-      status = std::max(status, status_of(facts.error()));
-      of_input.error = facts.error().message;
+    }
+    if (const auto failed = facts ? facts->damage : facts.error()) {
+      complain(*failed);
+      status = std::max(status, status_of(*failed));
+      of_input.error = failed->message;
     }
     stats.inputs.push_back(std::move(of_input));
     if (stop_requested) break;
@@ -315,6 +339,9 @@ void add_options(CLI::App& c, Arguments& a) {
   c.add_option("--initial-prompt", a.initial_prompt, "Text as if said before: names, spelling, style");
   c.add_option("--offset", a.offset, "Begin here: seconds or [HH:]MM:SS[.mmm]");
   c.add_option("--duration", a.duration, "Stop after so much: seconds or [HH:]MM:SS[.mmm]");
+  c.add_option("--track", a.track,
+               "Which of several sound tracks: its number, from 1, or its language [the file's default, then the one "
+               "with the most channels]");
   c.add_option("-b,--batch-size", a.batch_size,
                "Cut the recording at pauses and decode so many pieces together; auto: as suits the model")
       ->capture_default_str();

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <deque>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -12,6 +12,7 @@
 #include "audio/container.h"
 #include "audio/ffmpeg.h"
 #include "audio/log_mel.h"
+#include "audio/resampler.h"
 
 namespace shorthand {
 namespace {
@@ -19,26 +20,14 @@ namespace {
 // Header and sound may disagree by the encoder's padding before a recording counts as cut off.
 constexpr double kPaddingSeconds = 0.25;
 
-// What the resampler was set up for.
-struct Form {
-  int rate = 0;
-  AVSampleFormat format = AV_SAMPLE_FMT_NONE;
-  AVChannelLayout layout{};
+// Tracks that are tried before the first one's error is the answer.
+constexpr size_t kMostAttempts = 8;
 
-  Form() = default;
-  Form(const Form&) = delete;
-  Form& operator=(const Form&) = delete;
-  ~Form() { av_channel_layout_uninit(&layout); }
-
-  bool is_of(const AVFrame& frame) const {
-    return rate == frame.sample_rate && format == frame.format &&
-           av_channel_layout_compare(&layout, &frame.ch_layout) == 0;
-  }
-  void take(const AVFrame& frame) {
-    rate = frame.sample_rate;
-    format = static_cast<AVSampleFormat>(frame.format);
-    av_channel_layout_copy(&layout, &frame.ch_layout);
-  }
+// A decoded frame that waits: for silence before it to be handed out, or for its successor.
+struct Waiting {
+  ffmpeg::FramePtr frame;
+  StampedFrame stamped;
+  Timeline::Place place;
 };
 
 }  // namespace
@@ -50,53 +39,109 @@ struct SoundReader::Impl {
 
   std::unique_ptr<Container> container;
   ffmpeg::DecoderPtr decoder;
-  ffmpeg::ResamplerPtr resampler;
-  Form form;
+  std::unique_ptr<Resampler> resampler;
   ffmpeg::PacketPtr packet{av_packet_alloc()};
   ffmpeg::FramePtr frame{av_frame_alloc()};
+
+  Timeline timeline;
+  std::optional<Waiting> doubted;  // where it belongs, its successor will tell
+  std::deque<Waiting> placed;
+  int64_t silence = 0;  // samples of the next frame's rate still to come before it
+  bool mid_silence = false;
 
   std::vector<int16_t> pending;  // decoded, not yet returned
   size_t pending_at = 0;
   int64_t position = 0, produced = 0;  // samples returned; samples decoded
   uint64_t decoded_bytes = 0;
-  double last_end = 0;  // where the last frame that decoded ends on the stream's own clock, in seconds
+  double first_start = 0;  // of the sound, in seconds of the recording
+  double last_end = 0;     // where the last frame that decoded ends on the stream's own clock, in seconds
   int skipped = 0;
+  std::optional<int> no_more;    // FFmpeg's code, once the container has no more packets
+  std::string last_words;        // what it said then
+  std::optional<Error> stopped;  // decoding ends here; what was decoded before is still handed out
   bool ended = false;
   std::optional<Error> damage;  // what read() says when `pending` has run out
+  std::optional<size_t> track;  // the one that is read, once it is known
 
   explicit Impl(ByteSource s, const DecodeOptions& o) : source(std::move(s)), options(o) {
     if (!packet || !frame) throw std::bad_alloc();
   }
 
   Result<void> start();
+  Result<void> open_container();
+  Result<void> begin(size_t i);
   Result<void> open_decoder();
   Result<void> check_form(int rate, int channels) const;
-  void decode_more();
+  void step();
+  void read_packet();
   void receive_frames();
   void take_frame();
-  Result<void> set_up_resampler();
-  void resample(const uint8_t* const* samples, int count);
-  void finish(int code);
+  void settle_doubt(const StampedFrame* next);
+  void hand_out(const AVFrame& f, int64_t first);
+  void hand_out_silence();
+  template <class Produce>
+  void produce(Produce&& append);
+  void conclude();
+  Error named(const Error& e) const { return {e.kind, fmt::format("{}: {}", source.name(), e.message)}; }
+  void stop(Error error);
   void fail(Error error);
   double seconds() const { return static_cast<double>(produced) / kSampleRate; }
 };
 
+// Opens the file, and of its tracks the first that can be decoded.
 Result<void> SoundReader::Impl::start() {
+  SHORTHAND_TRY(open_container());
+  std::vector<size_t> candidates;
+  if (track) {
+    candidates.push_back(*track);
+  } else {
+    candidates = SHORTHAND_TRY(container->candidates(options.track));
+  }
+  std::optional<Error> first;
+  for (size_t i = 0; i < std::min(candidates.size(), kMostAttempts); ++i) {
+    if (i > 0) SHORTHAND_TRY(open_container());
+    auto begun = begin(candidates[i]);
+    if (begun) {
+      track = candidates[i];
+      return {};
+    }
+    if (!first) first = begun.error();
+    if (container->read_error() || begun.error().kind == Error::Kind::usage) break;
+  }
+  return *first;
+}
+
+Result<void> SoundReader::Impl::open_container() {
   decoder.reset();
-  resampler.reset();
-  form.rate = 0;
+  resampler = std::make_unique<Resampler>();
   container.reset();
+  doubted.reset();
+  placed.clear();
+  silence = 0;
+  mid_silence = false;
   pending.clear();
   pending_at = 0;
   position = produced = 0;
   decoded_bytes = 0;
-  last_end = 0;
+  first_start = last_end = 0;
   skipped = 0;
+  no_more.reset();
+  stopped.reset();
   ended = false;
   damage.reset();
   container = SHORTHAND_TRY(Container::open(source));
+  return {};
+}
+
+// The first samples of a track.
+Result<void> SoundReader::Impl::begin(size_t i) {
+  container->select(i);
+  info.tracks = container->tracks();
+  info.track = i;
+  info.assumption = container->assumption();
+  timeline = Timeline(container->timeline());
   SHORTHAND_TRY(open_decoder());
-  while (!ended && pending.empty()) decode_more();
+  while (!ended && pending.empty()) step();
   if (pending.empty()) return damage ? *damage : bad_input(fmt::format("{}: no sound", source.name()));
   return {};
 }
@@ -121,9 +166,6 @@ Result<void> SoundReader::Impl::open_decoder() {
   if (code >= 0) {
     decoder->pkt_timebase = container->stream()->time_base;  // for the times of the frames
     decoder->thread_count = 1;
-    if (decoder->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC && info.channels > 0) {
-      av_channel_layout_default(&decoder->ch_layout, info.channels);
-    }
     code = avcodec_open2(decoder.get(), codec, nullptr);
   }
   if (code < 0) {
@@ -154,21 +196,52 @@ void SoundReader::Impl::fail(Error error) {
   ended = true;
 }
 
-void SoundReader::Impl::decode_more() {
+// Ends the stream behind what has been decoded.
+void SoundReader::Impl::stop(Error error) {
+  if (!stopped) stopped = std::move(error);
+  settle_doubt(nullptr);
+}
+
+// A little further: whatever is next.
+void SoundReader::Impl::step() {
+  if (silence > 0) return hand_out_silence();
+  if (!placed.empty()) {
+    Waiting& next = placed.front();
+    if (next.place.silence > 0) {
+      if (!resampler->takes(*next.frame)) {
+        if (auto set_up = resampler->set_up(*next.frame, options.channel); !set_up) return fail(named(set_up.error()));
+      }
+      silence = std::exchange(next.place.silence, 0);
+      mid_silence = false;
+      return;
+    }
+    hand_out(*next.frame, next.place.cut);
+    placed.pop_front();
+    return;
+  }
+  if (stopped || no_more) return conclude();
+  read_packet();
+}
+
+void SoundReader::Impl::read_packet() {
   ffmpeg::forget();
-  const int code = av_read_frame(container->format(), packet.get());
+  const int code = container->next_packet(packet.get());
   if (code == AVERROR(EAGAIN)) return;
-  if (code < 0) return finish(code);
-  if (packet->stream_index == container->stream()->index) {
+  if (code < 0) {
+    no_more = code;
+    last_words = ffmpeg::reason(code);
+    avcodec_send_packet(decoder.get(), nullptr);
+  } else {
     const int sent = avcodec_send_packet(decoder.get(), packet.get());
     if (sent < 0 && sent != AVERROR_EOF) ++skipped;
-    receive_frames();
+    av_packet_unref(packet.get());
   }
-  av_packet_unref(packet.get());
+  receive_frames();
+  if (code < 0) settle_doubt(nullptr);
 }
 
 void SoundReader::Impl::receive_frames() {
-  while (!ended) {
+  while (!ended && !stopped) {
     const int code = avcodec_receive_frame(decoder.get(), frame.get());
     if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) return;
     if (code < 0) {
@@ -184,78 +257,62 @@ void SoundReader::Impl::take_frame() {
   AVFrame& f = *frame;
   if (f.nb_samples <= 0) return;
   const int channels = f.ch_layout.nb_channels;
-  if (auto checked = check_form(f.sample_rate, channels); !checked) return fail(checked.error());
+  if (auto checked = check_form(f.sample_rate, channels); !checked) return stop(checked.error());
   decoded_bytes += static_cast<uint64_t>(f.nb_samples) * static_cast<uint64_t>(channels) *
                    static_cast<uint64_t>(av_get_bytes_per_sample(static_cast<AVSampleFormat>(f.format)));
   if (options.max_bytes && decoded_bytes > options.max_bytes) {
-    return fail(bad_input(fmt::format("{}: more than {} bytes of decoded sound, after {:.1f} s", source.name(),
+    return stop(bad_input(fmt::format("{}: more than {} bytes of decoded sound, after {:.1f} s", source.name(),
                                       options.max_bytes, seconds())));
   }
-  if (f.ch_layout.order == AV_CHANNEL_ORDER_UNSPEC) {
+  if (decoder->codec_id == AV_CODEC_ID_TTA && channels > 2) {  // TTA says nothing of the layout: FFmpeg guesses
     av_channel_layout_uninit(&f.ch_layout);
-    av_channel_layout_default(&f.ch_layout, channels);
+    f.ch_layout.order = AV_CHANNEL_ORDER_UNSPEC;
+    f.ch_layout.nb_channels = channels;
   }
+
+  StampedFrame stamped{std::nullopt, f.nb_samples, f.sample_rate};
   if (f.best_effort_timestamp != AV_NOPTS_VALUE) {
     const AVStream* s = container->stream();
+    const double tick = av_q2d(s->time_base);
     const int64_t start = s->start_time == AV_NOPTS_VALUE ? 0 : s->start_time;
-    last_end = (static_cast<double>(f.best_effort_timestamp) - static_cast<double>(start)) * av_q2d(s->time_base) +
-               static_cast<double>(f.nb_samples) / f.sample_rate;
+    last_end = (static_cast<double>(f.best_effort_timestamp) - static_cast<double>(start)) * tick + stamped.seconds();
+    stamped.at_s = static_cast<double>(f.best_effort_timestamp) * tick;
   }
-  if (!form.is_of(f)) {
-    // What the old resampler still holds, under a millisecond of sound, is dropped: so does the ffmpeg command.
-    if (auto set_up = set_up_resampler(); !set_up) return fail(set_up.error());
+  settle_doubt(&stamped);
+  Waiting waiting{nullptr, stamped, {}};
+  const bool follows = timeline.follows(stamped);
+  if (follows) waiting.place = timeline.place(stamped, nullptr);
+  if (follows && placed.empty() && waiting.place.silence == 0) return hand_out(f, waiting.place.cut);
+  waiting.frame.reset(av_frame_alloc());
+  if (!waiting.frame) throw std::bad_alloc();
+  av_frame_move_ref(waiting.frame.get(), &f);
+  if (follows) {
+    placed.push_back(std::move(waiting));
+  } else {
+    doubted = std::move(waiting);
   }
-  resample(f.extended_data, f.nb_samples);
 }
 
-Result<void> SoundReader::Impl::set_up_resampler() {
-  form.take(*frame);
-  const int channels = form.layout.nb_channels;
-  const auto attempt = [&](std::span<const double> matrix) {
-    SwrContext* swr = nullptr;
-    AVChannelLayout mono = AV_CHANNEL_LAYOUT_MONO;
-    int code = swr_alloc_set_opts2(&swr, &mono, AV_SAMPLE_FMT_S16, kSampleRate, &form.layout, form.format, form.rate, 0,
-                                   nullptr);
-    resampler.reset(swr);
-    if (code >= 0 && !matrix.empty()) code = swr_set_matrix(swr, matrix.data(), channels);
-    return code < 0 ? code : swr_init(swr);
-  };
-  std::vector<double> matrix;
-  if (options.channel >= 0 && channels > 1) {
-    matrix.resize(static_cast<size_t>(channels));
-    matrix[static_cast<size_t>(options.channel)] = 1;
+// Places the frame that did not stand where it was expected. `next`: its successor, none at the end.
+void SoundReader::Impl::settle_doubt(const StampedFrame* next) {
+  if (!doubted) return;
+  doubted->place = timeline.place(doubted->stamped, next);
+  if (produced == 0 && placed.empty()) {
+    first_start = static_cast<double>(doubted->place.silence) / doubted->stamped.rate;
   }
-  int code = attempt(matrix);
-  if (code < 0 && matrix.empty()) {  // a layout that FFmpeg has no rule for: the mean of all channels
-    matrix.assign(static_cast<size_t>(channels), 1.0 / channels);
-    code = attempt(matrix);
-  }
-  if (code < 0) {
-    return unsupported(fmt::format("{}: {} channels at {} Hz cannot be mixed and resampled: {}", source.name(),
-                                   channels, form.rate, ffmpeg::reason(code)));
-  }
-  return {};
+  placed.push_back(std::move(*doubted));
+  doubted.reset();
 }
 
-// Without samples: what the resampler still holds.
-void SoundReader::Impl::resample(const uint8_t* const* samples, int count) {
+// Takes what `append` adds to `pending` into account.
+template <class Produce>
+void SoundReader::Impl::produce(Produce&& append) {
   // Everything before has been returned or lies in front of pending_at: keep the vector from growing with the file.
   pending.erase(pending.begin(), pending.begin() + static_cast<ptrdiff_t>(pending_at));
   pending_at = 0;
   const size_t before = pending.size();
-  for (;;) {
-    const int room = std::max(swr_get_out_samples(resampler.get(), count), 4096);
-    const size_t start = pending.size();
-    pending.resize(start + static_cast<size_t>(room));
-    uint8_t* out = reinterpret_cast<uint8_t*>(pending.data() + start);
-    // The library takes the planes as pointers to bytes that it does not change.
-    const int n = swr_convert(resampler.get(), &out, room, const_cast<const uint8_t**>(samples), count);
-    pending.resize(start + static_cast<size_t>(std::max(n, 0)));
-    if (n < 0) {
-      return fail(bad_input(
-          fmt::format("{}: cannot be resampled after {:.1f} s: {}", source.name(), seconds(), ffmpeg::reason(n))));
-    }
-    if (samples || n == 0) break;
+  if (Result<void> appended = append(); !appended) {
+    return fail(named(appended.error()));
   }
   produced += static_cast<int64_t>(pending.size() - before);
   const double limit = options.max_seconds * kSampleRate;
@@ -267,29 +324,55 @@ void SoundReader::Impl::resample(const uint8_t* const* samples, int count) {
   }
 }
 
-// The container has no more packets, for the reason `code`.
-void SoundReader::Impl::finish(int code) {
-  const std::string words = ffmpeg::reason(code);
-  avcodec_send_packet(decoder.get(), nullptr);
-  receive_frames();
+void SoundReader::Impl::hand_out(const AVFrame& f, int64_t first) {
+  produce([&]() -> Result<void> {
+    if (!resampler->takes(f)) SHORTHAND_TRY(resampler->set_up(f, options.channel));
+    return resampler->convert(f, first, pending);
+  });
+}
+
+// A part of the silence. Its first and its last second go through the resampler, whose filter has settled on silence
+// after much less; a whole second between them is 16,000 zeros, whatever the rate, and changes nothing in its phase.
+void SoundReader::Impl::hand_out_silence() {
+  const int64_t rate = resampler->rate();
+  if (mid_silence && silence >= 2 * rate) {
+    silence -= rate;
+    return produce([&]() -> Result<void> {
+      pending.resize(pending.size() + kSampleRate);
+      return {};
+    });
+  }
+  const int64_t some = std::min(silence, rate);
+  silence -= some;
+  mid_silence = true;
+  produce([&] { return resampler->silence(some, pending); });
+}
+
+// All that was decoded has been handed out: the end, and whether it is a good one.
+void SoundReader::Impl::conclude() {
+  if (stopped) return fail(*stopped);
+  produce([&] { return resampler->finish(pending); });
   if (ended) return;
-  if (resampler) resample(nullptr, 0);
   ended = true;
   if (container->read_error()) return fail(*container->read_error());
   if (produced == 0) {
-    if (skipped > 0 || code != AVERROR_EOF) {
-      return fail(bad_input(fmt::format("{}: its sound ({}) cannot be decoded: {}", source.name(), info.codec, words)));
+    if (skipped > 0 || *no_more != AVERROR_EOF) {
+      return fail(
+          bad_input(fmt::format("{}: its sound ({}) cannot be decoded: {}", source.name(), info.codec, last_words)));
     }
     return fail(bad_input(fmt::format("{}: no sound: the audio track is empty (0 samples)", source.name())));
   }
-  if (code != AVERROR_EOF) {
-    return fail(bad_input(fmt::format("{}: broken after {:.1f} s of sound: {}", source.name(), seconds(), words)));
+  if (*no_more != AVERROR_EOF) {
+    return fail(bad_input(fmt::format("{}: broken after {:.1f} s of sound: {}", source.name(), seconds(), last_words)));
   }
   bool exact = false;
   const double declared = container->declared_seconds(&exact);
-  if (exact && std::max(last_end, seconds()) < declared - kPaddingSeconds) {
+  if (exact && std::max(last_end, seconds() - first_start) < declared - kPaddingSeconds) {
     fail(bad_input(fmt::format("{}: cut off: its header promises {:.1f} s of sound, {:.1f} s are there", source.name(),
-                               declared, seconds())));
+                               declared, seconds() - first_start)));
+  } else if (container->is_cut_off()) {
+    fail(bad_input(fmt::format("{}: cut off after {:.1f} s of sound: its last part is longer than the file",
+                               source.name(), seconds())));
   }
 }
 
@@ -308,6 +391,7 @@ const std::string& SoundReader::name() const { return impl_->source.name(); }
 const SoundInfo& SoundReader::info() const { return impl_->info; }
 int64_t SoundReader::position() const { return impl_->position; }
 int SoundReader::skipped_packets() const { return impl_->skipped; }
+const std::optional<Timeline::Jump>& SoundReader::clock_jump() const { return impl_->timeline.jump(); }
 Result<void> SoundReader::rewind() { return impl_->start(); }
 
 Result<size_t> SoundReader::read(std::span<int16_t> out) {
@@ -316,7 +400,7 @@ Result<size_t> SoundReader::read(std::span<int16_t> out) {
   while (done < out.size()) {
     if (s.pending_at == s.pending.size()) {
       if (s.ended) break;
-      s.decode_more();
+      s.step();
       continue;
     }
     const size_t n = std::min(out.size() - done, s.pending.size() - s.pending_at);

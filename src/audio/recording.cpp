@@ -101,6 +101,7 @@ Result<Scan> Recording::scan(const LogMel* log_mel, ThreadPool* pool) {
   }
   scan.damage = damage_;
   scan.skipped_packets = reader_.skipped_packets();
+  scan.clock_jump = reader_.clock_jump();
   return scan;
 }
 

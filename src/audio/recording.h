@@ -25,7 +25,8 @@ struct Scan {
   float loudest = kSilence;     // the maximum of the raw log-mel over the padded recording; kSilence without a LogMel
   std::optional<Error> damage;  // why the sound ends before it should; what came before is good
   int skipped_packets = 0;      // packets that did not decode and were left out
-  double log_mel_ms = 0;        // of the pass, spent on log-mel
+  std::optional<Timeline::Jump> clock_jump;  // of the file's clock: what follows is early by so much
+  double log_mel_ms = 0;                     // of the pass, spent on log-mel
   double seconds() const { return static_cast<double>(samples) / kSampleRate; }
 };
 

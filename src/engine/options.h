@@ -39,7 +39,10 @@ struct TranscribeOptions {
   bool condition_on_previous_text = true;
   std::string prefix;
   std::vector<double> clips_s;  // start, end, start, ...; the last end may be left out. Empty = everything
-  int max_tokens = 0;           // 0 = half of what the decoder can see
+  // At the end of the sound, exactly what the reference gives: text from windows of a few hundredths of a second, and
+  // times that lie behind the end. For comparisons with it; nobody wants to read that.
+  bool end_as_reference = false;
+  int max_tokens = 0;  // 0 = half of what the decoder can see
   std::vector<int> suppress{
       -1};                   // ids; -1 stands for the non-speech set; empty = nothing is suppressed, not even specials
   DecodingOptions decoding;  // suppress_tokens and max_tokens are filled in from the above

@@ -31,7 +31,8 @@ std::optional<Piece::Window> Piece::next() {
   while (clip_ < clips_.size()) {
     seek_ = std::max(seek_, clips_[clip_].first);
     const int end = std::min(clips_[clip_].last, frames_);
-    if (seek_ < end) {
+    const int least = options_->end_as_reference ? 1 : kLeastFrames;
+    if (end - seek_ >= least) {
       window_frames_ = std::min(options_->window_frames, end - seek_);
       Window window{seek_, window_frames_, prompt_tokens(), 0};
       const auto sot = std::ranges::find(window.prompt, options_->sot_sequence.front());
@@ -122,16 +123,28 @@ int Piece::cut_segments(const DecodedWindow& decoded, std::vector<Segment>& segm
   return covered > 0 ? covered : window_frames_;
 }
 
+// Times say where in a window of 30 s a text lies, and the model does not know how much of it is sound: what begins
+// behind the sound was never said, and what ends behind it ends with it.
+void Piece::keep_within(std::vector<Segment>& segments) const {
+  const double end_s =
+      static_cast<double>(start_sample_) / kSampleRate + seconds_at_frame(seek_) + seconds_at_frame(window_frames_);
+  std::erase_if(segments, [&](const Segment& s) { return s.start >= end_s; });
+  for (Segment& s : segments) s.end = std::min(s.end, end_s);
+}
+
 void Piece::accept(const DecodedWindow& decoded) {
   if (options_->no_speech_threshold && decoded.no_speech_prob > *options_->no_speech_threshold) {
+    const bool short_rest = !options_->end_as_reference && window_frames_ < kShortFrames && seek_ > clips_[clip_].first;
     const bool likely_text = options_->logprob_threshold && decoded.avg_logprob > *options_->logprob_threshold;
-    if (!likely_text) {
+    if (short_rest || !likely_text) {
       seek_ += window_frames_;
       return;
     }
   }
   std::vector<Segment> found;
-  seek_ += cut_segments(decoded, found);
+  const int covered = cut_segments(decoded, found);
+  if (!options_->end_as_reference) keep_within(found);
+  seek_ += covered;
   for (Segment& s : found) {
     if (s.start == s.end || utf8::strip(s.text).empty()) {  // keeps its place, says nothing
       s.text.clear();

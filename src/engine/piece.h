@@ -32,7 +32,15 @@ struct PieceOptions {
   int max_tokens = 224;
   std::optional<double> logprob_threshold;
   std::optional<double> no_speech_threshold;
+  bool end_as_reference = false;
 };
+
+// A shorter rest is not heard: no word fits into it, and a model that is shown a tenth of a second and 29.9 s of
+// nothing says something all the same, often what it said before.
+inline constexpr int kLeastFrames = 10;
+// In a rest of less than this the model's word that nobody speaks is taken, however sure it is of its text: after a
+// speech that ended, 0.1 to 0.5 s of silence make it say the last sentence again, with a mean log-probability of -0.5.
+inline constexpr int kShortFrames = 100;
 
 // Frames [first, last) of a piece.
 struct Clip {
@@ -64,6 +72,7 @@ class Piece {
 
  private:
   std::vector<int> prompt_tokens() const;
+  void keep_within(std::vector<Segment>& segments) const;
   int cut_segments(const DecodedWindow& decoded, std::vector<Segment>& segments) const;
   Segment segment(const DecodedWindow& decoded, double start_s, double end_s, std::span<const int> tokens) const;
 

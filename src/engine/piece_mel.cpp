@@ -20,7 +20,11 @@ Result<void> PieceMel::raw_frames(int first, int count, std::span<float> out, St
   const Stopwatch decoding;
   const auto read = [&](int64_t from, std::span<float> to) -> Result<size_t> {
     const int64_t left = std::max<int64_t>(last_ - first_ - from, 0);
-    return recording_.read(first_ + from, to.first(std::min(to.size(), static_cast<size_t>(left))));
+    const size_t wanted = std::min(to.size(), static_cast<size_t>(left));
+    const size_t n = SHORTHAND_TRY(recording_.read(first_ + from, to.first(wanted)));
+    // The whole recording was read before: silence must not stand for what has gone since.
+    if (n < wanted && recording_.damage()) return *recording_.damage();
+    return n;
   };
   SHORTHAND_TRY(centre_samples(read, first, samples_));
   times.decode_audio_ms += decoding.elapsed_ms();

@@ -74,6 +74,69 @@ TEST_F(PieceTest, WithoutAPairTheWindowIsOneSegment) {
   EXPECT_FALSE(piece.next());
 }
 
+TEST_F(PieceTest, NoTimeLiesBehindTheSound) {
+  const auto said = says({at(0), 1, at(2), at(2), 2, at(9), at(9), 3, at(5.5), at(5.5), 4, at(12)});
+  Piece piece(options, 16000, 500, {{0, 500}});
+  (void)piece.next();
+  piece.accept(said);
+  ASSERT_EQ(piece.segments().size(), 2u);
+  EXPECT_DOUBLE_EQ(piece.segments()[0].end, 3.0);
+  EXPECT_EQ(piece.segments()[1].text, "c");
+  EXPECT_DOUBLE_EQ(piece.segments()[1].end, 6.0) << "the end of the sound, not 10 s";
+  EXPECT_EQ(piece.tokens().size(), 6u) << "what begins behind the sound was not said";
+  // A clip's sound ends with the clip.
+  Piece clipped(options, 0, 2000, {{0, 500}});
+  (void)clipped.next();
+  clipped.accept(said);
+  EXPECT_DOUBLE_EQ(clipped.segments().back().end, 5.0);
+  options.end_as_reference = true;
+  Piece reference(options, 16000, 500, {{0, 500}});
+  (void)reference.next();
+  reference.accept(said);
+  ASSERT_EQ(reference.segments().size(), 4u);
+  EXPECT_DOUBLE_EQ(reference.segments()[1].end, 10.0);
+}
+
+TEST_F(PieceTest, HundredthsOfASecondAtTheEndAreNotHeard) {
+  for (int frames : {3001, 3009, 3010}) {
+    Piece piece(options, 0, frames, {{0, frames}});
+    (void)piece.next();
+    piece.accept(says({at(0), 1, at(2)}));
+    EXPECT_EQ(piece.next().has_value(), frames == 3010) << frames;
+  }
+  Piece clips(options, 0, 5000, {{0, 3005}, {4000, 5000}});
+  (void)clips.next();
+  clips.accept(says({at(0), 1, at(2)}));
+  EXPECT_EQ(clips.next()->seek, 4000) << "on to the next clip";
+  options.end_as_reference = true;
+  Piece reference(options, 0, 3001, {{0, 3001}});
+  (void)reference.next();
+  reference.accept(says({at(0), 1, at(2)}));
+  EXPECT_EQ(reference.next()->frames, 1);
+}
+
+TEST_F(PieceTest, AShortSilentRestSaysNothingHoweverSureOfIt) {
+  auto repeated = says({at(0), 7, at(4)});
+  repeated.no_speech_prob = 0.7;
+  for (const bool as_reference : {false, true}) {
+    options.end_as_reference = as_reference;
+    for (int rest : {50, 100}) {
+      Piece piece(options, 0, 3000 + rest, {{0, 3000 + rest}});
+      (void)piece.next();
+      piece.accept(says({at(0), 1, at(2)}));
+      ASSERT_EQ(piece.next()->frames, rest);
+      piece.accept(repeated);
+      EXPECT_EQ(piece.segments().size(), rest == 50 && !as_reference ? 1u : 2u) << rest;
+      EXPECT_FALSE(piece.next());
+    }
+  }
+  options.end_as_reference = false;
+  Piece word(options, 0, 50, {{0, 50}});  // a word that stands alone is no rest
+  (void)word.next();
+  word.accept(repeated);
+  EXPECT_EQ(word.segments().size(), 1u);
+}
+
 TEST_F(PieceTest, TheSameWindowDoesNotComeForEver) {
   Piece piece(options, 0, 6000, {{0, 6000}});
   (void)piece.next();

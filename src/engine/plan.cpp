@@ -71,7 +71,8 @@ Result<Plan> make_plan(Recording& recording, const LogMel& log_mel, ThreadPool& 
   const Scan scan = SHORTHAND_TRY(recording.scan(whole ? &log_mel : nullptr, &pool));
   times.log_mel_ms += scan.log_mel_ms;
   times.decode_audio_ms += scanning.elapsed_ms() - scan.log_mel_ms;
-  if (scan.damage) return *scan.damage;
+  plan.damage = scan.damage;  // what is there is worth its text
+  plan.clock_jump = scan.clock_jump;
   plan.audio_s = scan.seconds();
   if (whole) plan.loudest = scan.loudest;
 
@@ -119,6 +120,7 @@ Result<PieceOptions> piece_options(const Model& model, const TranscribeOptions& 
   p.condition_on_previous_text = options.condition_on_previous_text;
   p.logprob_threshold = options.decoding.logprob_threshold;
   p.no_speech_threshold = options.decoding.no_speech_threshold;
+  p.end_as_reference = options.end_as_reference;
   return p;
 }
 

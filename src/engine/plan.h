@@ -24,6 +24,8 @@ struct Plan {
   double audio_s = 0;                // of the whole recording
   std::optional<float> loudest;      // of the log-mel of the whole recording, where one piece is all of it
   std::vector<PlannedPiece> pieces;  // in the order of time; none where nobody speaks
+  std::optional<Error> damage;       // why the recording ends before it should
+  std::optional<Timeline::Jump> clock_jump;
 };
 
 // Looks at the recording once, from beginning to end, and lays it out. Errors: clips that are no times, or none within

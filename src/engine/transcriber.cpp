@@ -68,6 +68,8 @@ Result<Transcript> Transcriber::run(Recording& recording, const TranscribeOption
   facts_.layout = run.plan.layout;
   facts_.skip_padding = options.skip_padding;
   facts_.audio_s = run.plan.audio_s;
+  facts_.damage = run.plan.damage;
+  facts_.clock_jump = run.plan.clock_jump;
 
   const bool samples = std::ranges::any_of(options.decoding.temperatures, [](double t) { return t > 0; });
   const int pieces = static_cast<int>(std::max<size_t>(run.plan.pieces.size(), 1));
@@ -81,9 +83,13 @@ Result<Transcript> Transcriber::run(Recording& recording, const TranscribeOption
   while (run.next_piece < run.plan.pieces.size() || !run.lanes.empty()) {
     if (progress.cancelled && progress.cancelled()) return Error{Error::Kind::cancelled, "stopped"};
     start_lanes(run);
-    SHORTHAND_TRY(decode_lanes(run));
-    hand_on(run);
+    auto decoded = decode_lanes(run);
+    hand_on(run, !decoded);
+    if (decoded) continue;
+    facts_.damage = std::move(decoded).error();
+    break;
   }
+  if (facts_.damage && run.transcript.segments.empty()) return *facts_.damage;
   run.transcript.text = model_->tokenizer().decode(run.tokens);
   facts_.encoded_on = backend_->ran_on();
   facts_.decoded_on = {"cpu", std::string(isa_name(context_.kernels->isa)), false};
@@ -185,8 +191,9 @@ Result<void> Transcriber::decode_lanes(Run& run) {
   return {};
 }
 
-// Gives the caller what stands, in the order of time: a piece waits until those before it are done.
-void Transcriber::hand_on(Run& run) {
+// Gives the caller what stands, in the order of time: a piece waits until those before it are done, unless `all` is to
+// go.
+void Transcriber::hand_on(Run& run, bool all) {
   while (!run.lanes.empty()) {
     const Lane& first = run.lanes.front();
     const std::span<const Segment> fresh = std::span(first.piece.segments()).subspan(run.handed_on);
@@ -196,7 +203,7 @@ void Transcriber::hand_on(Run& run) {
       run.handed_on += fresh.size();
       if (run.progress.segments) run.progress.segments(fresh);
     }
-    if (first.audio >= 0) break;
+    if (first.audio >= 0 && !all) break;
     run.tokens.insert(run.tokens.end(), first.piece.tokens().begin(), first.piece.tokens().end());
     run.lanes.pop_front();
     run.handed_on = 0;

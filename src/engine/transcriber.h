@@ -25,6 +25,8 @@ struct RunFacts {
   double first_text_ms = 0;  // from the start of run() to the first segment
   StageTimes times;
   RanOn encoded_on, decoded_on;
+  std::optional<Error> damage;               // why the transcript ends before the recording should
+  std::optional<Timeline::Jump> clock_jump;  // of the recording's clock: times after it are early
 };
 
 class Transcriber {
@@ -34,8 +36,9 @@ class Transcriber {
   Transcriber(std::shared_ptr<const Model> model, bool builtin, const Context& context,
               std::unique_ptr<Backend> backend);
 
-  // Transcribes the recording from beginning to end. Errors: a language that the model does not know, options that
-  // exclude each other, sound that cannot be read on; on_segments has then seen what was done before.
+  // Transcribes the recording from beginning to end. Where its sound ends early, or cannot be read on, the transcript
+  // is that of what came before and facts().damage says why; where that is nothing, it is the error. Errors: a language
+  // that the model does not know, options that exclude each other.
   Result<Transcript> run(Recording& recording, const TranscribeOptions& options, const Progress& progress);
 
   // Of the last run().
@@ -48,7 +51,7 @@ class Transcriber {
   Result<std::string> find_language(const Run& run);
   void start_lanes(Run& run);
   Result<void> decode_lanes(Run& run);
-  void hand_on(Run& run);
+  void hand_on(Run& run, bool all);
 
   std::shared_ptr<const Model> model_;
   bool builtin_;

@@ -449,7 +449,7 @@ TEST(ForeignTest, DirectoriesAreLookedInto) {
     const char* says;
   } cases[] = {
       {{}, "is a directory without config.json"},
-      {{"model.bin", "config.json", "vocabulary.json"}, "its model.bin is JSON"},
+      {{"model.bin", "config.json", "vocabulary.json"}, "its model.bin is JSON, not a model"},
       {{"pytorch_model.bin"}, "has weights (pytorch_model.bin) and no config.json"},
       {{"tiny.pt"}, "give the file itself"},
       {{"ggml-base.bin"}, "give the file itself"},

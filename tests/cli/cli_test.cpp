@@ -221,6 +221,81 @@ TEST(TranscribeTest, ClipsOffsetAndDuration) {
   EXPECT_EQ(segments({"--clip-timestamps", "12,20"}), some);
 }
 
+// In a shell, because that is where its users type it.
+bool ffmpeg(const TemporaryFolder& folder, const std::string& arguments) {
+  const std::string command = "cd '" + folder.path().string() + "' && ffmpeg -v quiet -y " + arguments + " </dev/null";
+  return std::system(command.c_str()) == 0;
+}
+
+TEST(TranscribeTest, TimesFitThePicture) {
+  const TemporaryFolder folder;
+  const std::string picture = "-f lavfi -i testsrc=size=64x48:rate=25:duration=10 ";
+  const std::string sound = "-i '" + speech("short-02.flac").string() + "' ";
+  if (!ffmpeg(folder, picture + sound + "-c:v mpeg4 -c:a flac at-once.mkv")) GTEST_SKIP() << "needs the ffmpeg program";
+  const auto first_cue = [&](const std::string& name) {
+    const Ran ran = run_shorthand({"transcribe", "-q", "-f", "json", (folder / name).string()});
+    EXPECT_EQ(ran.err, "") << name;
+    const Json json = Json::parse(ran.out);
+    EXPECT_THAT(json["text"].get<std::string>(), HasSubstr("brew a triple shot iced mocha")) << name;
+    return json["segments"][0]["start"].get<double>();
+  };
+  const double at_once = first_cue("at-once.mkv");
+  EXPECT_LT(at_once, 0.5);
+  for (const char* name : {"late.mkv", "late.mp4", "late.ts", "late.webm"}) {
+    const std::string codecs = std::string(name) == "late.webm" ? "-c:v libvpx -c:a libopus " : "-c:v mpeg4 -c:a aac ";
+    ASSERT_TRUE(ffmpeg(folder, picture + "-itsoffset 3 " + sound + codecs + name)) << name;
+    EXPECT_NEAR(first_cue(name), at_once + 3, 0.1) << name;
+  }
+  // The clock of a broadcast that was joined from two jumps by hours: said, and no hours of silence.
+  ASSERT_TRUE(ffmpeg(folder, sound + "-c:a aac a.ts") &&
+              ffmpeg(folder, sound + "-c:a aac -output_ts_offset 20000 b.ts"));
+  std::ofstream(folder / "joined.ts", std::ios::binary) << contents(folder / "a.ts") << contents(folder / "b.ts");
+  const Ran joined = run_shorthand({"transcribe", (folder / "joined.ts").string()});
+  EXPECT_EQ(joined.status, 0);
+  EXPECT_THAT(joined.err, HasSubstr("joined.ts: its clock jumps ahead by 5:33:1"));
+  EXPECT_EQ(std::ranges::count(joined.out, '\n'), 2);
+}
+
+TEST(TranscribeTest, OneOfSeveralSoundTracks) {
+  const TemporaryFolder folder;
+  const std::string inputs =
+      "-i '" + speech("short-02.flac").string() + "' -i '" + speech("short-03.flac").string() + "' ";
+  if (!ffmpeg(folder, inputs +
+                          "-map 0 -map 1 -metadata:s:a:0 language=ger -metadata:s:a:1 language=eng -disposition:a:0 0 "
+                          "-disposition:a:1 default -c:a flac film.mkv")) {
+    GTEST_SKIP() << "needs the ffmpeg program";
+  }
+  const std::string film = (folder / "film.mkv").string();
+  const Ran ran = run_shorthand({"transcribe", film});
+  EXPECT_EQ(ran.out, "two\n");
+  EXPECT_THAT(ran.err,
+              HasSubstr("film.mkv: sound track 2 (eng, flac, 1 channel); --track takes another: 1 (ger, flac, 1 "
+                        "channel)\n"));
+  for (const char* track : {"1", "de", "ger", "deu", "German"}) {
+    EXPECT_EQ(run_shorthand({"transcribe", "-q", "--track", track, film}).out, kText) << track;
+  }
+  const Ran none = run_shorthand({"transcribe", "-q", "--track", "fr", film});
+  EXPECT_EQ(none.status, 2);
+  EXPECT_EQ(none.err, "shorthand: " + film +
+                          ": no sound track is tagged as 'fr'; it has 1 (ger, flac, 1 channel), 2 (eng, flac, 1 "
+                          "channel)\n");
+  EXPECT_THAT(run_shorthand({"transcribe", "-q", "--track", "0", film}).err,
+              HasSubstr("no sound track 0, counted from 1"));
+  EXPECT_EQ(run_shorthand({"transcribe", "-q", film}).err, "");
+}
+
+TEST(TranscribeTest, VoiceMailWithoutAHeader) {
+  const TemporaryFolder folder;
+  if (!ffmpeg(folder, "-i '" + speech("short-02.flac").string() + "' -ar 8000 -f mulaw call.ul")) {
+    GTEST_SKIP() << "needs the ffmpeg program";
+  }
+  const Ran ran = run_shorthand({"transcribe", (folder / "call.ul").string()});
+  EXPECT_EQ(ran.status, 0);
+  EXPECT_THAT(ran.out, HasSubstr("triple shot iced mocha"));
+  EXPECT_THAT(ran.err,
+              HasSubstr("call.ul: has no header; read as mulaw, 8000 samples a second, because of its name\n"));
+}
+
 TEST(TranscribeTest, ForcedTokensAreCounted) {
   const TemporaryFolder folder;
   const Ran ran = run_shorthand({"transcribe", "-q", "--vad", "none", "--without-timestamps", "--no-fallback",

@@ -73,6 +73,7 @@ std::optional<double> threshold(const Json& value) {
 TranscribeOptions options_from(const Json& given) {
   TranscribeOptions o;
   o.layout = Layout::sequential;
+  o.end_as_reference = true;
   for (const auto& [name, value] : given.items()) {
     if (name == "temperature")
       o.decoding.temperatures = {value.get<double>()};
