@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The installed models: one directory a user, a file or a directory a model. The name of a model is that of its file
-// without "ggml-" before and ".bin" or ".shorthand" after; a Hugging Face repository OWNER/REPO lies in OWNER--REPO.
+// without "ggml-" before and ".bin", ".shorthand" or ".pt" after; a Hugging Face repository OWNER/REPO lies in
+// OWNER--REPO.
 #pragma once
 
 #include <cstdint>

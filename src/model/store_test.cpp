@@ -61,6 +61,7 @@ TEST_F(StoreFixture, ListsModelsAndNothingElse) {
   put("ggml-base.en.bin", 100);
   put("mine.bin");
   put("small.shorthand");
+  put("tuned.pt");
   put("distil-whisper--distil-large-v3/config.json", 7);
   put("distil-whisper--distil-large-v3/model.safetensors", 50);
   put("ggml-tiny.bin.part");
@@ -72,7 +73,7 @@ TEST_F(StoreFixture, ListsModelsAndNothingElse) {
   const auto list = store.list();
   ASSERT_TRUE(list.ok()) << list.error().message;
   for (const Installed& m : *list) names.push_back(m.name);
-  EXPECT_THAT(names, ElementsAre("base.en", "distil-whisper/distil-large-v3", "mine", "small"));
+  EXPECT_THAT(names, ElementsAre("base.en", "distil-whisper/distil-large-v3", "mine", "small", "tuned"));
   EXPECT_EQ((*list)[0].bytes, 100u);
   EXPECT_EQ((*list)[1].bytes, 57u);
   for (const Installed& m : *list) EXPECT_EQ(*store.find(m.name), m.path) << m.name;
