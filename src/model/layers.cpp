@@ -6,11 +6,14 @@
 
 namespace shorthand {
 
+static_assert(rowwise::mixed_width(1) == gemm_i8::padded_depth(1));
+
 RowBuffer::RowBuffer(ComputeType type, int max_rows, int max_width)
     : type_(type), rows_(static_cast<size_t>(max_rows) * static_cast<size_t>(max_width)) {
   if (type != ComputeType::int8) return;
-  bytes_ =
-      AlignedBuffer<uint8_t>(static_cast<size_t>(max_rows) * static_cast<size_t>(gemm_i8::padded_depth(max_width)));
+  const size_t depth = static_cast<size_t>(gemm_i8::padded_depth(max_width));
+  mixed_ = AlignedBuffer<float>(depth);
+  bytes_ = AlignedBuffer<uint8_t>(static_cast<size_t>(max_rows) * depth);
   scales_ = AlignedBuffer<float>(static_cast<size_t>(max_rows));
 }
 
@@ -22,9 +25,13 @@ PreparedRows RowBuffer::prepare(const Kernels& kernels, const float* x, size_t s
     p.stride = stride;
     return p;
   }
-  const size_t depth = static_cast<size_t>(gemm_i8::padded_depth(k));
+  const int width = gemm_i8::padded_depth(k);
+  const size_t depth = static_cast<size_t>(width);
   assert(static_cast<size_t>(m) <= scales_.size() && static_cast<size_t>(m) * depth <= bytes_.size());
-  kernels.rowwise->quantise(x, stride, m, k, k, {bytes_.data(), depth, scales_.data(), 1});
+  for (size_t r = 0; r < static_cast<size_t>(m); ++r) {
+    kernels.rowwise->mix(x + r * stride, k, mixed_.data());
+    kernels.rowwise->quantise(mixed_.data(), 0, 1, width, width, {bytes_.data() + r * depth, 0, scales_.data() + r, 0});
+  }
   p.i8 = {bytes_.data(), depth, scales_.data(), 1, m};
   return p;
 }

@@ -14,7 +14,7 @@ struct Context {
   ThreadPool* pool;
 };
 
-// Rows in the form that a linear layer multiplies: floats where they lie, or bytes with a scale a row.
+// Rows in the form that a linear layer multiplies: floats where they lie, or mixed bytes with a scale a row.
 struct PreparedRows {
   int m = 0;
   const float* rows = nullptr;
@@ -35,6 +35,7 @@ class RowBuffer {
  private:
   ComputeType type_;
   AlignedBuffer<float> rows_;
+  AlignedBuffer<float> mixed_;  // one row
   AlignedBuffer<uint8_t> bytes_;
   AlignedBuffer<float> scales_;
 };
