@@ -14,6 +14,7 @@
 #include "cli.h"
 #include "compute.h"
 #include "engine/builtin.h"
+#include "model/alignment_heads.h"
 #include "model/checkpoint.h"
 #include "model/native.h"
 #include "model/pull.h"
@@ -66,14 +67,42 @@ struct Facts {
   size_t text_tokens = 0;
   uint64_t bytes = 0;
   uint64_t parameters = 0;
+  bool float_weights = false;  // every weight is there as a float, of whatever width
+  GenerationConfig generation;
+
+  void take(Checkpoint checkpoint) {
+    format = std::move(checkpoint.format);
+    config = checkpoint.config;
+    english_only = checkpoint.english_only;
+    text_tokens = checkpoint.pieces.size();
+    generation = std::move(checkpoint.generation);
+    float_weights = std::ranges::all_of(checkpoint.tensors, [](const auto& t) { return is_float(t.second.dtype); });
+  }
 };
+
+std::string_view describe(AlignmentSource source) {
+  switch (source) {
+    case AlignmentSource::file: return "named by the model's files";
+    case AlignmentSource::name: return "those of OpenAI's model of this size";
+    case AlignmentSource::upper_half: break;
+  }
+  return "all of the decoder's upper half";
+}
+std::string_view code_of(AlignmentSource source) {
+  switch (source) {
+    case AlignmentSource::file: return "file";
+    case AlignmentSource::name: return "name";
+    case AlignmentSource::upper_half: break;
+  }
+  return "upper_half";
+}
 
 Result<Facts> facts_of(const std::string& name) {
   Facts f;
   if (name == kBuiltinName && !fs::exists(name)) {
-    const Checkpoint c = SHORTHAND_TRY(parse_checkpoint(builtin_model_bytes(), kBuiltinName));
-    f = {std::string(kBuiltinName),    c.format, c.config, c.english_only, c.pieces.size(),
-         builtin_model_bytes().size(), 0};
+    f.take(SHORTHAND_TRY(parse_checkpoint(builtin_model_bytes(), kBuiltinName)));
+    f.path = kBuiltinName;
+    f.bytes = builtin_model_bytes().size();
   } else {
     const fs::path path = SHORTHAND_TRY(SHORTHAND_TRY(Store::of_user()).resolve(name));
     f.path = path.string();
@@ -88,17 +117,16 @@ Result<Facts> facts_of(const std::string& name) {
         f.config = view.header.config;
         f.english_only = view.header.english_only;
         f.text_tokens = view.header.pieces.size();
+        f.generation = view.header.generation;
+        f.float_weights = view.header.type == ComputeType::float32;
       }
     }
     if (!native) {
-      const Checkpoint c = SHORTHAND_TRY(open_checkpoint(path));
-      f.format = c.format;
-      f.config = c.config;
-      f.english_only = c.english_only;
-      f.text_tokens = c.pieces.size();
+      Checkpoint c = SHORTHAND_TRY(open_checkpoint(path));
       if (f.bytes == 0) {
         for (const MappedFile& file : c.files) f.bytes += file.bytes().size();
       }
+      f.take(std::move(c));
     }
   }
   for_each_tensor(f.config, [&](const std::string&, const Shape& shape) { f.parameters += shape.elements(); });
@@ -109,11 +137,13 @@ Result<void> info(const std::string& name, const std::string& format) {
   const Facts f = SHORTHAND_TRY(facts_of(name));
   const Config& c = f.config;
   const int languages = f.english_only ? 1 : c.n_vocab - static_cast<int>(f.text_tokens) - kSpecialsBesidesLanguages;
+  const AlignmentHeads heads = alignment_heads_of(c, f.english_only, f.generation);
   if (format == "json") {
     const Json out = {{"path", f.path},
                       {"format", f.format},
                       {"size", size_name(c)},
                       {"bytes", f.bytes},
+                      {"float_weights", f.float_weights},
                       {"parameters", f.parameters},
                       {"n_vocab", c.n_vocab},
                       {"text_tokens", f.text_tokens},
@@ -127,17 +157,21 @@ Result<void> info(const std::string& name, const std::string& format) {
                       {"n_text_state", c.n_text_state},
                       {"n_text_head", c.n_text_head},
                       {"n_text_layer", c.n_text_layer},
-                      {"n_mels", c.n_mels}};
+                      {"n_mels", c.n_mels},
+                      {"alignment_heads", heads.heads},
+                      {"alignment_heads_from", code_of(heads.source)}};
     return write_stdout(out.dump(2) + "\n");
   }
   return write_stdout(fmt::format(
-      "{}\n  format      {}, {:.1f} MB\n  size        {}: {:.1f} M parameters\n  encoder     {} layers, {} wide, {} "
+      "{}\n  format      {}, {:.1f} MB{}\n  size        {}: {:.1f} M parameters\n  encoder     {} layers, {} wide, {} "
       "heads, {} positions, {} mels\n"
-      "  decoder     {} layers, {} wide, {} heads, {} positions\n  vocabulary  {}: {} text tokens, {}\n",
-      f.path, f.format, static_cast<double>(f.bytes) / 1e6, size_name(c), static_cast<double>(f.parameters) / 1e6,
-      c.n_audio_layer, c.n_audio_state, c.n_audio_head, c.n_audio_ctx, c.n_mels, c.n_text_layer, c.n_text_state,
-      c.n_text_head, c.n_text_ctx, c.n_vocab, f.text_tokens,
-      f.english_only ? "English only" : fmt::format("{} language{}", languages, languages == 1 ? "" : "s")));
+      "  decoder     {} layers, {} wide, {} heads, {} positions\n  vocabulary  {}: {} text tokens, {}\n"
+      "  alignment   {} heads, {}\n",
+      f.path, f.format, static_cast<double>(f.bytes) / 1e6, f.float_weights ? "" : "; the float weights are not there",
+      size_name(c), static_cast<double>(f.parameters) / 1e6, c.n_audio_layer, c.n_audio_state, c.n_audio_head,
+      c.n_audio_ctx, c.n_mels, c.n_text_layer, c.n_text_state, c.n_text_head, c.n_text_ctx, c.n_vocab, f.text_tokens,
+      f.english_only ? "English only" : fmt::format("{} language{}", languages, languages == 1 ? "" : "s"),
+      heads.heads.size(), describe(heads.source)));
 }
 
 Result<void> pull_one(const Store& store, const std::string& name, bool again, bool quiet) {

@@ -65,7 +65,7 @@ FilterBank FilterBank::slaney(int n_mels) {
       const double f = k * static_cast<double>(kSampleRate) / log_mel::kFft;
       const double height = std::min((f - low) / (middle - low), (high - f) / (high - middle));
       weights[static_cast<size_t>(m) * kBins + static_cast<size_t>(k)] =
-          static_cast<float>(std::max(height, 0.0) * 2 / (high - low));
+          static_cast<float>(static_cast<float>(std::max(height, 0.0)) * (2 / (high - low)));
     }
   }
   return FilterBank(std::move(weights), n_mels);

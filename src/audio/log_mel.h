@@ -37,8 +37,9 @@ class FilterBank {
   static Result<FilterBank> from_weights(std::span<const float> weights, int n_mels);
 
   // Slaney's filters, 0 to 8000 Hz, triangles of equal area: linear below 1 kHz, logarithmic above. The formula is that
-  // of Slaney's Auditory Toolbox as librosa.filters.mel(sr=16000, n_fft=400) states it, in double precision.
-  // Precondition: 0 < n_mels <= log_mel::kMaxMels.
+  // of Slaney's Auditory Toolbox as librosa.filters.mel(sr=16000, n_fft=400) states it, and so is the rounding: heights
+  // to float32 before they are scaled. So the published models' filters come out bit for bit. Precondition: 0 < n_mels
+  // <= log_mel::kMaxMels.
   static FilterBank slaney(int n_mels);
 
   FilterBank(FilterBank&&) = default;

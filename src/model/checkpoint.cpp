@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/phrase.h"
+#include "model/ctranslate2.h"
 #include "model/foreign.h"
 #include "model/ggml.h"
 #include "model/safetensors.h"
@@ -26,13 +27,15 @@ struct Format {
 constexpr Format kFormats[] = {
     {is_ggml, open_ggml, parse_ggml},
     {is_safetensors, open_safetensors, nullptr},
+    {is_ctranslate2, open_ctranslate2, nullptr},
 };
 
 }  // namespace
 
 Result<Checkpoint> open_checkpoint(const fs::path& path) {
   std::error_code ignored;
-  if (fs::is_directory(path, ignored)) return open_safetensors(path);
+  if (fs::is_directory(path, ignored))
+    return is_ctranslate2_directory(path) ? open_ctranslate2(path) : open_safetensors(path);
   const MappedFile file = SHORTHAND_TRY(MappedFile::open(path));
   for (const Format& format : kFormats) {
     if (format.recognises(file.bytes())) return format.open(path);
@@ -53,7 +56,7 @@ Result<void> Checkpoint::read_tensor(std::string_view name, const Shape& expecte
   const TensorView& tensor = found->second;
   if (tensor.shape != expected || out.size() != expected.elements())
     return bad_input(fmt::format("{}: tensor '{}' is {}, not {}", file, name, tensor.shape.text(), expected.text()));
-  decode(tensor.dtype, tensor.bytes, out);
+  tensor.read(out);
   for (const float value : out) {
     if (!std::isfinite(value))
       return bad_input(

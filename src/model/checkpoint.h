@@ -30,7 +30,7 @@ struct GenerationConfig {
 
 struct Checkpoint {
   std::string file;    // the path as given: begins every message
-  std::string format;  // "ggml f16", "ggml q5_1", "safetensors"
+  std::string format;  // "ggml f16", "ggml q5_1", "safetensors", "ctranslate2 int8_float16"
   Config config;       // passes check_config()
 
   // Text tokens as raw bytes, by id. End of text is id pieces.size(); the other special tokens follow it. Pieces need
@@ -50,8 +50,8 @@ struct Checkpoint {
   Result<void> read_tensor(std::string_view name, const Shape& expected, std::span<float> out) const;
 };
 
-// Opens a model by what its bytes are, not by its name: a ggml file of whisper.cpp, a Hugging Face directory, or one
-// weights file inside such a directory. A file that is something else is named for what it is.
+// Opens a model by what its bytes are, not by its name: a ggml file of whisper.cpp, a directory of Hugging Face's or of
+// CTranslate2's, or one weights file inside such a directory. A file that is something else is named for what it is.
 Result<Checkpoint> open_checkpoint(const std::filesystem::path& path);
 
 // The same for a model in memory (one file, so no directory); `bytes` must outlive the checkpoint.

@@ -33,9 +33,10 @@ constexpr Bound kBounds[] = {
 
 Result<void> check_heads(std::string_view side, int state, int heads, std::string_view file) {
   if (state % attention::kHeadDim == 0 && state / attention::kHeadDim == heads) return {};
+  const std::string of = state % heads == 0 ? fmt::format(" of {}", state / heads) : "";
   return unsupported(fmt::format(
-      "{}: n_{}_state {} with {} heads; every Whisper model has heads of {}, and this engine knows no other", file,
-      side, state, heads, attention::kHeadDim));
+      "{}: n_{}_state {} with {} heads{}; every Whisper model has heads of {}, and this engine knows no other", file,
+      side, state, heads, of, attention::kHeadDim));
 }
 
 struct NamedSize {
@@ -47,6 +48,16 @@ constexpr NamedSize kSizes[] = {
     {"tiny", 384, 4, 4},      {"base", 512, 6, 6},     {"small", 768, 12, 12},
     {"medium", 1024, 24, 24}, {"large", 1280, 32, 32}, {"turbo", 1280, 32, 4},
 };
+
+// The name in kSizes, or empty.
+std::string_view known_size(const Config& config) {
+  for (const NamedSize& s : kSizes) {
+    if (config.n_audio_state == s.state && config.n_audio_layer == s.audio_layers &&
+        config.n_text_layer == s.text_layers)
+      return s.name;
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -67,12 +78,15 @@ Result<void> check_config(const Config& config, std::string_view file) {
 }
 
 std::string size_name(const Config& config) {
-  for (const NamedSize& s : kSizes) {
-    if (config.n_audio_state == s.state && config.n_audio_layer == s.audio_layers &&
-        config.n_text_layer == s.text_layers)
-      return std::string(s.name);
-  }
+  if (const std::string_view name = known_size(config); !name.empty()) return std::string(name);
   return fmt::format("d {}, {}+{} layers", config.n_audio_state, config.n_audio_layer, config.n_text_layer);
+}
+
+std::string model_name(const Config& config, bool english_only) {
+  const std::string_view size = known_size(config);
+  if (size == "turbo") return "large-v3-turbo";
+  if (size == "large") return config.n_mels == 128 ? "large-v3" : "large-v2";
+  return fmt::format("{}{}", size, english_only && !size.empty() ? ".en" : "");
 }
 
 }  // namespace shorthand

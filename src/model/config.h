@@ -42,4 +42,8 @@ Result<void> check_config(const Config& config, std::string_view file);
 // "tiny", "base", "small", "medium", "large", "turbo", or for any other shape "d 192, 4+2 layers".
 std::string size_name(const Config& config);
 
+// OpenAI's name of a model of these sizes: "tiny.en", "large-v2" (v1 has its sizes), "large-v3", "large-v3-turbo".
+// Empty for a shape that OpenAI has not published.
+std::string model_name(const Config& config, bool english_only);
+
 }  // namespace shorthand

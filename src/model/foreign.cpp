@@ -7,6 +7,9 @@
 #include <cctype>
 #include <string_view>
 
+#include "base/file.h"
+#include "model/ctranslate2.h"
+
 namespace shorthand {
 namespace {
 
@@ -82,16 +85,22 @@ std::string describe_foreign(std::span<const std::byte> bytes) {
     if (head.size() < s.offset + s.bytes.size() || head.substr(s.offset, s.bytes.size()) != s.bytes) continue;
     return s.what.empty() ? std::string(s.sentence) : fmt::format(fmt::runtime(s.sentence), s.what);
   }
+  if (const auto spec = ctranslate2_spec(bytes))
+    return *spec == "WhisperSpec"
+               ? "is CTranslate2's model.bin; give the directory that it lies in"
+               : fmt::format("is a CTranslate2 model of another kind ({}); give a Whisper model", *spec);
   if (is_text(head)) return describe_text(head);
-  return "is no model this engine reads; give a ggml file of whisper.cpp, or a Hugging Face directory with "
-         "model.safetensors";
+  return "is no model this engine reads; give a ggml file of whisper.cpp, a Hugging Face directory with "
+         "model.safetensors, or a CTranslate2 directory";
 }
 
 std::string describe_foreign_directory(const fs::path& directory) {
   std::error_code error;
   const auto has = [&](std::string_view name) { return fs::exists(directory / name, error); };
-  if (has("model.bin") && (has("vocabulary.json") || has("vocabulary.txt")))
-    return "is a CTranslate2 model; give the Hugging Face directory it was converted from";
+  if (has("model.bin")) {
+    const auto file = MappedFile::open(directory / "model.bin");
+    if (file.ok()) return fmt::format("its model.bin {}", describe_foreign(file->bytes()));
+  }
   if (has("pytorch_model.bin") || has("pytorch_model.bin.index.json"))
     return "has weights for PyTorch only (pytorch_model.bin); save them as model.safetensors";
   if (has("tf_model.h5") || has("flax_model.msgpack"))

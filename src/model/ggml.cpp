@@ -55,11 +55,8 @@ bool is_conv_bias(std::string_view name) { return name == "encoder.conv1.bias" |
 
 // The command that fetches the file again, where its sizes tell which one it is.
 std::string pull_hint(const GgmlHeader& header) {
-  std::string name = size_name(header.config);
-  if (header.ftype != 1 || name.starts_with("d ")) return "download it again";
-  if (name == "large") name = header.config.n_mels == 128 ? "large-v3" : "large-v2";
-  if (name == "turbo") name = "large-v3-turbo";
-  if (header.english_only) name += ".en";
+  const std::string name = model_name(header.config, header.english_only);
+  if (header.ftype != 1 || name.empty()) return "download it again";
   return fmt::format("download it again (shorthand models pull {})", name);
 }
 

@@ -27,25 +27,11 @@ Result<std::optional<int>> integer(const json& object, const char* key, std::str
   return bad_input(fmt::format("{}: '{}' is no whole number of 32 bits", file, key));
 }
 
-// A list of ids below n_vocab; none where it is absent or null.
-Result<std::optional<std::vector<int>>> ids(const json& object, const char* key, std::string_view file, int n_vocab) {
-  const auto found = object.find(key);
-  if (found == object.end() || found->is_null()) return std::optional<std::vector<int>>();
-  const auto good = [&](const json& id) {
-    return id.is_number_unsigned() && id.get<uint64_t>() < static_cast<uint64_t>(n_vocab);
-  };
-  if (!found->is_array() || !std::all_of(found->begin(), found->end(), good))
-    return bad_input(fmt::format("{}: '{}' is no list of token ids below {}", file, key, n_vocab));
-  std::vector<int> list;
-  for (const json& id : *found) list.push_back(id.get<int>());
-  return std::optional(std::move(list));
-}
-
 Result<void> read_suppression(const json& object, std::string_view file, const Config& config,
                               GenerationConfig& generation) {
-  if (auto list = SHORTHAND_TRY(ids(object, "suppress_tokens", file, config.n_vocab)))
+  if (auto list = SHORTHAND_TRY(token_ids(object, "suppress_tokens", file, config.n_vocab)))
     generation.suppress_tokens = std::move(list);
-  if (auto list = SHORTHAND_TRY(ids(object, "begin_suppress_tokens", file, config.n_vocab)))
+  if (auto list = SHORTHAND_TRY(token_ids(object, "begin_suppress_tokens", file, config.n_vocab)))
     generation.begin_suppress_tokens = std::move(list);
   // The prompt that generation forces: [position, id] pairs. English-only models have notimestamps alone, the others
   // language and task too.
@@ -92,6 +78,20 @@ Result<json> parse_json(std::string_view text, std::string_view file) {
   return value;
 }
 
+Result<std::optional<std::vector<int>>> token_ids(const json& object, const char* key, std::string_view file,
+                                                  int n_vocab) {
+  const auto found = object.find(key);
+  if (found == object.end() || found->is_null()) return std::optional<std::vector<int>>();
+  const auto good = [&](const json& id) {
+    return id.is_number_unsigned() && id.get<uint64_t>() < static_cast<uint64_t>(n_vocab);
+  };
+  if (!found->is_array() || !std::all_of(found->begin(), found->end(), good))
+    return bad_input(fmt::format("{}: '{}' is no list of token ids below {}", file, key, n_vocab));
+  std::vector<int> list;
+  for (const json& id : *found) list.push_back(id.get<int>());
+  return std::optional(std::move(list));
+}
+
 Result<void> parse_model_config(std::string_view text, std::string_view file, Config& config,
                                 GenerationConfig& generation) {
   const json object = SHORTHAND_TRY(parse_object(text, file));
@@ -115,13 +115,8 @@ Result<void> parse_model_config(std::string_view text, std::string_view file, Co
   return read_suppression(object, file, config, generation);
 }
 
-Result<void> parse_generation_config(std::string_view text, std::string_view file, const Config& config,
-                                     GenerationConfig& generation) {
-  const json object = SHORTHAND_TRY(parse_object(text, file));
-  SHORTHAND_TRY(read_suppression(object, file, config, generation));
-  const auto multilingual = object.find("is_multilingual");
-  if (multilingual != object.end() && multilingual->is_boolean())
-    generation.is_multilingual = multilingual->get<bool>();
+Result<void> read_alignment_heads(const json& object, std::string_view file, const Config& config,
+                                  GenerationConfig& generation) {
   const auto heads = object.find("alignment_heads");
   if (heads == object.end() || heads->is_null()) return {};
   std::vector<std::pair<int, int>> list;
@@ -136,6 +131,16 @@ Result<void> parse_generation_config(std::string_view text, std::string_view fil
   }
   if (exist && !list.empty()) generation.alignment_heads = std::move(list);
   return {};
+}
+
+Result<void> parse_generation_config(std::string_view text, std::string_view file, const Config& config,
+                                     GenerationConfig& generation) {
+  const json object = SHORTHAND_TRY(parse_object(text, file));
+  SHORTHAND_TRY(read_suppression(object, file, config, generation));
+  const auto multilingual = object.find("is_multilingual");
+  if (multilingual != object.end() && multilingual->is_boolean())
+    generation.is_multilingual = multilingual->get<bool>();
+  return read_alignment_heads(object, file, config, generation);
 }
 
 Result<void> check_preprocessor(std::string_view text, std::string_view file, const Config& config) {

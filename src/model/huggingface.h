@@ -31,6 +31,12 @@ Result<void> parse_model_config(std::string_view text, std::string_view file, Co
 Result<void> parse_generation_config(std::string_view text, std::string_view file, const Config& config,
                                      GenerationConfig& generation);
 
+// A list of token ids below n_vocab at `key`, and "alignment_heads" as above, of any JSON object that may have them.
+Result<std::optional<std::vector<int>>> token_ids(const nlohmann::json& object, const char* key, std::string_view file,
+                                                  int n_vocab);
+Result<void> read_alignment_heads(const nlohmann::json& object, std::string_view file, const Config& config,
+                                  GenerationConfig& generation);
+
 // preprocessor_config.json: whether the sound is prepared as this engine prepares it (16 kHz, windows of 400 samples
 // every 160, n_mels bands).
 Result<void> check_preprocessor(std::string_view text, std::string_view file, const Config& config);

@@ -20,10 +20,10 @@ struct Info {
 
 // In the order of DType.
 constexpr Info kInfo[] = {
-    {"f32", 1, 4},        {"f16", 1, 2},        {"bf16", 1, 2},       {"q8_0", kBlock, 34},
-    {"q5_0", kBlock, 22}, {"q5_1", kBlock, 24}, {"q4_0", kBlock, 18}, {"q4_1", kBlock, 20},
+    {"f32", 1, 4},        {"f16", 1, 2},        {"bf16", 1, 2},       {"q8_0", kBlock, 34}, {"q5_0", kBlock, 22},
+    {"q5_1", kBlock, 24}, {"q4_0", kBlock, 18}, {"q4_1", kBlock, 20}, {"i8", 1, 1},         {"i16", 1, 2},
 };
-static_assert(std::size(kInfo) == kAllDTypes.size());
+static_assert(std::size(kInfo) == static_cast<size_t>(DType::i16) + 1);
 
 const Info& info(DType dtype) { return kInfo[static_cast<size_t>(dtype)]; }
 
@@ -122,6 +122,8 @@ std::optional<DType> parse_dtype(std::string_view name) {
   return {};
 }
 
+bool is_float(DType dtype) { return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16; }
+
 size_t block_elements(DType dtype) { return info(dtype).elements; }
 size_t block_bytes(DType dtype) { return info(dtype).bytes; }
 
@@ -144,6 +146,12 @@ void decode(DType dtype, std::span<const std::byte> in, std::span<float> out) {
     case DType::q8_0:
       for (size_t i = 0; i < out.size(); i += kBlock, from += block_bytes(dtype)) decode_q8(from, &out[i]);
       return;
+    case DType::i8:
+      for (size_t i = 0; i < out.size(); ++i) out[i] = load<int8_t>(from + i);
+      return;
+    case DType::i16:
+      for (size_t i = 0; i < out.size(); ++i) out[i] = load<int16_t>(from + 2 * i);
+      return;
     default:
       for (size_t i = 0; i < out.size(); i += kBlock, from += block_bytes(dtype))
         decode_nibbles(nibbles_of(dtype), from, &out[i]);
@@ -151,7 +159,7 @@ void decode(DType dtype, std::span<const std::byte> in, std::span<float> out) {
 }
 
 void encode(DType dtype, std::span<const float> in, std::span<std::byte> out) {
-  assert(out.size() == stored_bytes(dtype, in.size()));
+  assert(dtype != DType::i8 && dtype != DType::i16 && out.size() == stored_bytes(dtype, in.size()));
   std::byte* to = out.data();
   switch (dtype) {
     case DType::f32: std::memcpy(to, in.data(), out.size()); return;

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+
 #include "model/arithmetic.h"
 
 namespace shorthand {
@@ -48,6 +50,18 @@ struct Lister {
 }  // namespace
 
 std::string Shape::text() const { return fmt::format("[{}]", fmt::join(sizes_.begin(), sizes_.begin() + rank_, ", ")); }
+
+void TensorView::read(std::span<float> out) const {
+  decode(dtype, bytes, out);
+  const size_t count = scales.size() / sizeof(float);
+  if (count == 0) return;
+  const size_t each = out.size() / count;
+  for (size_t i = 0; i < count; ++i) {
+    float divisor;
+    std::memcpy(&divisor, scales.data() + i * sizeof divisor, sizeof divisor);
+    for (float& value : out.subspan(i * each, each)) value /= divisor;
+  }
+}
 
 void for_each_tensor(const Config& config, Visitor fn) {
   const size_t d = static_cast<size_t>(config.n_audio_state);

@@ -54,6 +54,12 @@ struct TensorView {
   DType dtype = DType::f32;
   Shape shape;
   std::span<const std::byte> bytes;  // of no particular alignment; stored_bytes(dtype, shape.elements())
+  // Of the integer types: float32 divisors, positive and finite, one a row (shape[0] of them) or one for all. A weight
+  // is its integer over its divisor. Empty for every other type.
+  std::span<const std::byte> scales = {};
+
+  // To float32: out[shape.elements()].
+  void read(std::span<float> out) const;
 };
 
 // Calls fn for every tensor that a model of these sizes has, in the order of OpenAI's files. Names are OpenAI's. With

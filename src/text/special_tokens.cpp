@@ -33,12 +33,19 @@ constexpr std::array kSingles = {
 
 std::string language_token_name(size_t index) { return fmt::format("<|{}|>", kLanguages[index].code); }
 
+// What files of 2022, and every English-only one, call a language whose code has changed since.
+std::string_view older_language_name(std::string_view code) { return code == "he" ? "<|iw|>" : ""; }
+
+NamedTokens::const_iterator find_token(const NamedTokens& named, std::string_view name, std::string_view older_name) {
+  const auto it = named.find(name);
+  return it == named.end() && !older_name.empty() ? named.find(older_name) : it;
+}
+
 std::string timestamp_name(int step) { return fmt::format("<|{}.{:02}|>", step / 50, step % 50 * 2); }
 
 Result<void> read_singles(const NamedTokens& named, std::string_view source, SpecialTokens* special) {
   for (const Single& single : kSingles) {
-    auto it = named.find(single.name);
-    if (it == named.end() && !single.older_name.empty()) it = named.find(single.older_name);
+    const auto it = find_token(named, single.name, single.older_name);
     if (it == named.end())
       return bad_input(fmt::format("{}: names no {}; is this the tokenizer of a Whisper model?", source, single.name));
     special->*single.id = it->second;
@@ -49,7 +56,7 @@ Result<void> read_singles(const NamedTokens& named, std::string_view source, Spe
 // The languages named must be the first of kLanguages, one after the other.
 Result<void> read_languages(const NamedTokens& named, std::string_view source, SpecialTokens* special) {
   for (size_t i = 0; i < kLanguages.size(); ++i) {
-    const auto it = named.find(language_token_name(i));
+    const auto it = find_token(named, language_token_name(i), older_language_name(kLanguages[i].code));
     if (it == named.end()) continue;
     if (special->n_languages == 0 && i == 0) special->first_language = it->second;
     if (static_cast<size_t>(special->n_languages) != i || it->second - special->first_language != static_cast<int>(i)) {

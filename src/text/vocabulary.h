@@ -44,6 +44,12 @@ Result<Vocabulary> parse_tokenizer_json(std::string_view text, std::string_view 
 // Hugging Face's added_tokens.json: {"<|en|>": 50259, ...}.
 Result<NamedTokens> parse_added_tokens(std::string_view text, std::string_view source);
 
+// CTranslate2's vocabulary.txt, a token a line, and vocabulary.json, an array of them: all n_vocab tokens of the model
+// by id, the special ones and the times too, text spelt as in vocab.json. An empty line is a token like any other. What
+// comes from "<|endoftext|>" on is special.
+Result<Vocabulary> parse_token_lines(std::string_view text, size_t n_vocab, std::string_view source);
+Result<Vocabulary> parse_token_array(std::string_view text, size_t n_vocab, std::string_view source);
+
 // Holds Hugging Face's merges.txt ("Ġ t" a line) against the pieces: an error unless the merges make tokens in the
 // order of their ids, which is what encoding by rank relies on.
 Result<void> check_merges(std::string_view text, const Vocabulary& vocabulary, std::string_view source);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hugging Face's vocabulary files. Their keys spell bytes as characters: GPT-2's table keeps the 188 printable
-// characters of Latin-1 and moves the other 68 bytes, in order, to U+0100 and on, so that a space is U+0120 "Ġ".
+// The vocabulary files of Hugging Face and of CTranslate2. Their keys spell bytes as characters: GPT-2's table keeps
+// the 188 printable characters of Latin-1 and moves the other 68 bytes, in order, to U+0100 and on, so that a space is
+// U+0120 "Ġ".
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -107,7 +109,64 @@ Result<Vocabulary> read_vocab(const Json& object, NamedTokens specials, std::str
   return vocabulary;
 }
 
+Error miscounted(size_t tokens, size_t n_vocab, std::string_view source) {
+  return bad_input(fmt::format("{}: lists {} tokens, and the model has {}; the two files do not belong together",
+                               source, tokens, n_vocab));
+}
+
+// Sorts the tokens of a model, in the order of their ids, into pieces and specials.
+Result<Vocabulary> vocabulary_of_tokens(const std::vector<std::string>& tokens, std::string_view source) {
+  const auto end_of_text = std::find(tokens.begin(), tokens.end(), kEndOfTextName);
+  if (end_of_text == tokens.end())
+    return bad_input(
+        fmt::format("{}: lists no {}; is this the vocabulary of a Whisper model?", source, kEndOfTextName));
+  std::vector<std::string> pieces;
+  for (auto token = tokens.begin(); token != end_of_text; ++token) {
+    auto bytes = bytes_of_key(*token);
+    if (!bytes)
+      return bad_input(
+          fmt::format("{}: {} (id {}) does not spell bytes as GPT-2 does", source, shown(*token), pieces.size()));
+    pieces.push_back(std::move(*bytes));
+  }
+  NamedTokens named;
+  for (auto token = end_of_text; token != tokens.end(); ++token) {
+    if (!named.emplace(*token, static_cast<int>(token - tokens.begin())).second)
+      return bad_input(fmt::format("{}: lists {} twice", source, shown(*token)));
+  }
+  Vocabulary vocabulary = SHORTHAND_TRY(vocabulary_from_pieces(std::move(pieces), source));
+  vocabulary.named = std::move(named);
+  return vocabulary;
+}
+
 }  // namespace
+
+Result<Vocabulary> parse_token_lines(std::string_view text, size_t n_vocab, std::string_view source) {
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  // Counted first: a file of line ends would make a list far larger than itself.
+  const auto lines = static_cast<size_t>(std::count(text.begin(), text.end(), '\n')) + 1;
+  if (lines != n_vocab) return miscounted(lines, n_vocab, source);
+  std::vector<std::string> tokens;
+  for (size_t i = 0; i < lines; ++i) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    tokens.emplace_back(line);
+  }
+  return vocabulary_of_tokens(tokens, source);
+}
+
+Result<Vocabulary> parse_token_array(std::string_view text, size_t n_vocab, std::string_view source) {
+  const Json json = SHORTHAND_TRY(parse_json(text, source));
+  if (!json.is_array()) return bad_input(fmt::format("{}: is not an array of tokens", source));
+  if (json.size() != n_vocab) return miscounted(json.size(), n_vocab, source);
+  std::vector<std::string> tokens;
+  for (const Json& token : json) {
+    if (!token.is_string()) return bad_input(fmt::format("{}: token {} is no string", source, tokens.size()));
+    tokens.push_back(token.get<std::string>());
+  }
+  return vocabulary_of_tokens(tokens, source);
+}
 
 Result<NamedTokens> parse_added_tokens(std::string_view text, std::string_view source) {
   return read_named(SHORTHAND_TRY(parse_json(text, source)), source);
