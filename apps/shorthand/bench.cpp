@@ -145,8 +145,8 @@ void add_bench(CLI::App& app, int& status) {
       ->capture_default_str();
   auto* weights =
       command->add_option("--weights", a->weights, "A model to measure in phase accuracy, in int8 beside float32");
-  auto* recordings = command->add_option("--recordings", a->recordings,
-                                         "... on the recordings of this folder, whose transcripts are in index.tsv");
+  auto* recordings = command->add_option(
+      "--recordings", a->recordings, "... on the recordings of this folder, listed with their languages in index.tsv");
   weights->needs(recordings);
   recordings->needs(weights);
   command->add_option("--work-dir", a->work,

@@ -27,7 +27,7 @@ struct Rows {
     for (int row = first; row < first + n; ++row) {
       for (int k = 0; k < depth; ++k)
         w[static_cast<size_t>(k)] = static_cast<float>(l.i8.panels[gemm_i8::panel_offset(row, k, depth)]);
-      rowwise::unmix_vectors(w.data(), depth / 16, 16);
+      rowwise::unmix_vectors(w.data(), depth / rowwise::kMixLanes, rowwise::kMixLanes);
       quantise(std::span(w).first(static_cast<size_t>(l.i8.k)), l.i8.scales[row],
                scales[static_cast<size_t>(row - first)]);
     }

@@ -187,7 +187,7 @@ class Packer {
     const auto scales = std::span(const_cast<float*>(to.i8.scales), size(to.out));
     gemm_i8::quantise_and_pack(mixed, to.out, depth, const_cast<int8_t*>(to.i8.panels),
                                const_cast<int32_t*>(to.i8.bias_sums), scales.data());
-    for (float& scale : scales) scale /= rowwise::mix_gain(depth / 16);
+    for (float& scale : scales) scale /= rowwise::mix_gain(depth / rowwise::kMixLanes);
   }
 
   const Checkpoint& checkpoint_;
@@ -215,7 +215,7 @@ void Weights::embed(int token, float* out) const {
   const int depth = gemm_i8::padded_depth(config.n_text_state);
   for (size_t i = 0; i < d; ++i)
     out[i] = static_cast<float>(token_embedding.i8.panels[gemm_i8::panel_offset(token, static_cast<int>(i), depth)]);
-  rowwise::unmix_vectors(out, config.n_text_state / 16, 16);
+  rowwise::unmix_vectors(out, depth / rowwise::kMixLanes, rowwise::kMixLanes);
   for (size_t i = 0; i < d; ++i) out[i] *= token_embedding.i8.scales[token];
 }
 

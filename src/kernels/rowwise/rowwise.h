@@ -39,13 +39,14 @@ using QuantiseFn = void (*)(const float* x, size_t x_stride, int rows, int n, in
 // few large elements hold over many, so that they no longer decide the step of a whole row; the other factor of a
 // product is mixed as well, once, where it is packed: (M x) . (M w) = mix_gain * (x . w).
 //
-// A row of n floats, zeros behind it up to a multiple of 64, is seen as r vectors of 16, which mix with each other and
-// never within: lane by lane y = M x, where M is the Kronecker product of these, each over vectors one stride apart,
-// and the strides grow in this order. r = 4^a * {1, 2} * b, b odd:
+// A row of n floats, zeros behind it up to a multiple of 64, is seen as r vectors of kMixLanes, which mix with each
+// other and never within: lane by lane y = M x, where M is the Kronecker product of these, each over vectors one stride
+// apart, and the strides grow in this order. r = 4^a * {1, 2} * b, b odd:
 //   a times      (a, b, c, d) -> (a + b) + (c - d), (a - b) + (c + d), (a + b) - (c - d), (a - b) - (c + d)
 //   once, for 2  (a, b) -> a + b, a - b
 //   once, for b  v -> v - (2 / b) * sum, the sum taken in the order of the vectors
-// All but the middle one keep a constant flat: the one minus of the first stands where no sum of four can hide it.
+// All but the second keep a constant flat: the one minus of the first stands where no sum of four can hide it.
+inline constexpr int kMixLanes = 4;
 constexpr int mixed_width(int n) { return (n + 63) / 64 * 64; }
 // M M^T = mix_gain I: a power of two. count: of vectors.
 constexpr float mix_gain(int count) {
@@ -55,9 +56,14 @@ constexpr float mix_gain(int count) {
 }
 // y [mixed_width(n)] = M x [n]; y may be x.
 using MixFn = void (*)(const float* x, int n, float* y);
-// Any number of vectors of any width, in place: M, and M transposed. What mix() does is the first over vectors of 16.
+// Any number of vectors of any width, in place: M, and M transposed. What mix() does is the first over vectors of
+// kMixLanes.
 void mix_vectors(float* y, int count, int lanes);
 void unmix_vectors(float* y, int count, int lanes);
+
+// One row x [n] as one group, and what rounding leaves of it, x - scale * q, as another: 15 bits an element. x is
+// spent.
+using QuantiseFineFn = void (*)(float* x, int n, const Quantised& out, const Quantised& rest);
 
 // What log-softmax of x [n] needs: the maximum, where it first stands, and the sum of exp(x - max). -inf entries count
 // nothing. With every entry -inf or n = 0: max = -inf, argmax = 0, sum = 0.
@@ -73,6 +79,7 @@ struct Variant {
   LayerNormFn layer_norm;
   MixFn mix;
   QuantiseFn quantise;
+  QuantiseFineFn quantise_fine;
   SoftmaxSumsFn softmax_sums;
 };
 std::span<const Variant> variants();

@@ -153,13 +153,14 @@ TEST_P(RowwiseTest, MixEqualsScalar) {
 TEST(RowwiseMeaning, MixIsTheMatrixOfItsFactors) {
   Random random(9);
   for (int n : kMixed) {
-    const int count = mixed_width(n) / 16;
+    const int count = mixed_width(n) / kMixLanes;
     const std::vector<double> m = mix_matrix(count);
     const std::vector<float> x = random.floats(size(n));
-    std::vector<double> want(size(16 * count));
+    std::vector<double> want(size(kMixLanes * count));
     for (int i = 0; i < count; ++i) {
       for (int at = 0; at < n; ++at)
-        want[size(16 * i + at % 16)] += m[size(i * count + at / 16)] * static_cast<double>(x[size(at)]);
+        want[size(kMixLanes * i + at % kMixLanes)] +=
+            m[size(i * count + at / kMixLanes)] * static_cast<double>(x[size(at)]);
     }
     EXPECT_LT(testing::relative_l2(mixed(scalar(), x), want), 4 * testing::kUnitRoundoff) << n;
   }
@@ -188,7 +189,7 @@ TEST(RowwiseMeaning, MixedRowsMultiplyAsTheyDidAndUnmixUndoes) {
     const std::vector<float> x = random.floats(size(n)), w = random.floats(size(n), 0.1f);
     std::vector<float> mx = mixed(scalar(), x);
     const std::vector<float> mw = mixed(scalar(), w);
-    const double gain = static_cast<double>(mix_gain(mixed_width(n) / 16));
+    const double gain = static_cast<double>(mix_gain(mixed_width(n) / kMixLanes));
     double product = 0, mixed_product = 0, xx = 0, ww = 0;
     for (size_t i = 0; i < x.size(); ++i) {
       product += static_cast<double>(x[i]) * static_cast<double>(w[i]);
@@ -197,7 +198,7 @@ TEST(RowwiseMeaning, MixedRowsMultiplyAsTheyDidAndUnmixUndoes) {
     }
     for (size_t i = 0; i < mx.size(); ++i) mixed_product += static_cast<double>(mx[i]) * static_cast<double>(mw[i]);
     EXPECT_NEAR(mixed_product / gain, product, 16 * testing::kUnitRoundoff * std::sqrt(xx * ww)) << n;
-    unmix_vectors(mx.data(), mixed_width(n) / 16, 16);
+    unmix_vectors(mx.data(), mixed_width(n) / kMixLanes, kMixLanes);
     std::vector<double> want(mx.size());
     for (size_t i = 0; i < x.size(); ++i) want[i] = gain * static_cast<double>(x[i]);
     EXPECT_LT(testing::relative_l2(mx, want), 8 * testing::kUnitRoundoff) << n;
@@ -208,7 +209,7 @@ TEST(RowwiseMeaning, MixedRowsMultiplyAsTheyDidAndUnmixUndoes) {
 TEST(RowwiseMeaning, MixKeepsAConstantFlat) {
   for (int n : kMixed) {
     if (n % 64 != 0) continue;
-    const int count = n / 16;
+    const int count = n / kMixLanes;
     const std::vector<float> y = mixed(scalar(), std::vector<float>(size(n), -0.17f));
     const float once = 0.17f * std::sqrt(mix_gain(count));
     const bool a_two = static_cast<int>(std::log2(mix_gain(count))) % 2 == 1;  // which makes 0 and twice as much of two
@@ -304,6 +305,43 @@ TEST_P(RowwiseTest, QuantiseEqualsScalarOnTheEdgesOfFloat) {
       v[size(at)] = odd;
       x.assign(v);
       expect_equal(quantised(GetParam(), x, 1, 64, 64), quantised(scalar(), x, 1, 64, 64));
+    }
+  }
+}
+
+TEST_P(RowwiseTest, QuantiseFineEqualsScalarAndItsFirstHalfIsQuantise) {
+  Random random(13);
+  for (int n : {64, 192, 512, 2048}) {
+    for (float sigma : {1.0f, 1e-30f, 1e-41f, 0.0f}) {
+      const std::vector<float> x = random.floats(size(n), sigma);
+      struct Fine {
+        std::vector<uint8_t> q, rest;
+        float scale = 0, rest_scale = 0;
+      };
+      const auto fine = [&](const Variant& v) {
+        Fine f{std::vector<uint8_t>(size(n)), std::vector<uint8_t>(size(n))};
+        std::vector<float> spent = x;
+        v.quantise_fine(spent.data(), n, {f.q.data(), 0, &f.scale, 0}, {f.rest.data(), 0, &f.rest_scale, 0});
+        return f;
+      };
+      const Fine got = fine(GetParam()), want = fine(scalar());
+      EXPECT_EQ(got.q, want.q);
+      EXPECT_EQ(got.rest, want.rest);
+      EXPECT_TRUE(same_bits(std::vector{got.scale, got.rest_scale}, std::vector{want.scale, want.rest_scale}));
+      std::vector<uint8_t> q(size(n));
+      float scale = 0;
+      scalar().quantise(x.data(), 0, 1, n, n, {q.data(), 0, &scale, 0});
+      EXPECT_EQ(got.q, q);
+      EXPECT_EQ(got.scale, scale);
+      if (sigma < 1e-35f) continue;
+      double worst = 0, absmax = 0;
+      for (int i = 0; i < n; ++i) {
+        const double value = (got.q[size(i)] - 128) * static_cast<double>(got.scale) +
+                             (got.rest[size(i)] - 128) * static_cast<double>(got.rest_scale);
+        worst = std::max(worst, std::fabs(value - static_cast<double>(x[size(i)])));
+        absmax = std::max(absmax, std::fabs(static_cast<double>(x[size(i)])));
+      }
+      EXPECT_LT(worst, absmax / 127 / 127 / 4 * 1.01);  // half a step of the rest, which reaches half a step
     }
   }
 }

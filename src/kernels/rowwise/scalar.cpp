@@ -88,7 +88,7 @@ void mix_scalar(const float* x, int n, float* y) {
   const int width = mixed_width(n);
   std::memmove(y, x, static_cast<size_t>(n) * sizeof(float));
   std::fill(y + n, y + width, 0.0f);
-  mix_vectors(y, width / 16, 16);
+  mix_vectors(y, width / kMixLanes, kMixLanes);
 }
 
 void quantise_scalar(const float* x, size_t x_stride, int rows, int n, int group, const Quantised& out) {
@@ -103,6 +103,18 @@ void quantise_scalar(const float* x, size_t x_stride, int rows, int n, int group
       for (int i = 0; i < group; ++i) to[i] = static_cast<uint8_t>(simd::round_to_int(from[i] * inverse) + 128);
     }
   }
+}
+
+void quantise_fine_scalar(float* x, int n, const Quantised& out, const Quantised& rest) {
+  float absmax = 0;
+  for (int i = 0; i < n; ++i) absmax = std::max(absmax, std::fabs(x[i]));
+  const float scale = *out.scales = absmax / 127.0f, inverse = absmax > 0 ? 127.0f / absmax : 0.0f;
+  for (int i = 0; i < n; ++i) {
+    const int32_t q = simd::round_to_int(x[i] * inverse);
+    out.q[i] = static_cast<uint8_t>(q + 128);
+    x[i] = std::fma(static_cast<float>(q), -scale, x[i]);
+  }
+  quantise_scalar(x, 0, 1, n, n, rest);
 }
 
 SoftmaxSums softmax_sums_scalar(const float* x, int n) {

@@ -39,12 +39,26 @@ SHORTHAND_INLINE void mix_four(F32x16& a, F32x16& b, F32x16& c, F32x16& d) {
   d = sub(difference_ab, sum_cd);
 }
 
-// Vectors `step` floats apart, all of them in registers: `fours` times by four, then by two if `twos` is 2.
-template <int fours, int twos>
+// The butterfly of four within a vector, over its quarters.
+SHORTHAND_INLINE F32x16 mix_quarters(F32x16 x) {
+  alignas(64) static constexpr float kOwn[16] = {1, 1, 1, 1, -1, -1, -1, -1, 1, 1, 1, 1, 1, 1, 1, 1};
+  alignas(64) static constexpr float kOther[16] = {1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, 1, 1, 1, 1};
+  alignas(64) static constexpr float kHalves[16] = {1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1, -1};
+  // a + b, a - b, c - d, c + d
+  const F32x16 pairs = fma(x, load(kOwn), mul(swap_quarters(x), load(kOther)));
+  return fma(pairs, load(kHalves), swap_halves(pairs));
+}
+
+// Vectors `step` floats apart, all of them in registers: within them if asked, `fours` times by four, then by two if
+// `twos` is 2.
+template <int fours, int twos, bool quarters_first = false>
 SHORTHAND_INLINE void mix_group(const float* from, float* to, size_t step) {
   constexpr int count = (fours == 2 ? 16 : fours == 1 ? 4 : 1) * twos, quarters = count / 4, half = count / 2;
   F32x16 v[count];
   SHORTHAND_UNROLL for (int i = 0; i < count; ++i) v[i] = load(from + static_cast<size_t>(i) * step);
+  if constexpr (quarters_first) {
+    SHORTHAND_UNROLL for (int i = 0; i < count; ++i) v[i] = mix_quarters(v[i]);
+  }
   if constexpr (fours > 0) {
     SHORTHAND_UNROLL for (int i = 0; i < quarters; ++i) mix_four(v[4 * i], v[4 * i + 1], v[4 * i + 2], v[4 * i + 3]);
   }
@@ -80,7 +94,7 @@ SHORTHAND_INLINE void mix_into(const float* x, int n, float* y, int width) {
       for (int i = 0; i < group; ++i) last[i] = i < n - first ? from[i] : 0.0f;
       from = last;
     }
-    mix_group<fours, twos>(from, y + first, 16);
+    mix_group<fours, twos, true>(from, y + first, 16);
   }
 }
 
@@ -132,6 +146,20 @@ static void quantise_body(const float* x, size_t x_stride, int rows, int n, int 
         store_bytes(to + i, add(to_int(mul(load(from + i), inverse)), splat_int(128)));
     }
   }
+}
+
+static void quantise_fine_body(float* x, int n, const Quantised& out, const Quantised& rest) {
+  F32x16 largest = splat(0.0f);
+  for (int i = 0; i < n; i += 16) largest = max(abs(load(x + i)), largest);
+  const float absmax = join_max(largest);
+  *out.scales = absmax / 127.0f;
+  const F32x16 scale = splat(-*out.scales), inverse = splat(absmax > 0 ? 127.0f / absmax : 0.0f);
+  for (int i = 0; i < n; i += 16) {
+    const I32x16 q = to_int(mul(load(x + i), inverse));
+    store_bytes(out.q + i, add(q, splat_int(128)));
+    store(x + i, fma(to_float(q), scale, load(x + i)));
+  }
+  quantise_body(x, 0, 1, n, n, rest);
 }
 
 static SoftmaxSums softmax_sums_body(const float* x, int n) {
