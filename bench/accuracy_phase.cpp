@@ -219,7 +219,7 @@ PhaseReport run_accuracy(Bench& bench) {
   report.name = "accuracy";
   bench.say("golden tensors");
   report.ran = true;
-  for (const auto& part : {compare_tensors, count_wrong_words}) {
+  for (const auto& part : {compare_tensors, count_wrong_words, compare_on_recordings}) {
     if (const auto done = part(bench, report); !done) {
       report.failures.push_back(done.error().message);
       report.ran = report.ran && !report.tables.empty();

@@ -28,6 +28,7 @@ struct SuiteOptions {
   std::vector<Peer> peers;
   std::string program;                        // this program, which the phases start
   std::filesystem::path data;                 // tests/data: recordings with their texts, golden tensors
+  std::filesystem::path weights, recordings;  // for accuracy: a model, and a folder with index.tsv; or empty
   std::filesystem::path work;                 // where models and recordings are made; emptied by its owner
   std::function<void(std::string)> progress;  // what is being done; may be empty
 };
@@ -48,6 +49,9 @@ PhaseReport run_kernels(Bench& bench);
 PhaseReport run_pipeline(Bench& bench);
 PhaseReport run_accuracy(Bench& bench);
 PhaseReport run_comparison(Bench& bench);
+
+// A part of the accuracy phase: nothing without options.weights.
+Result<void> compare_on_recordings(Bench& bench, PhaseReport& report);
 
 // All that `options` asks for.
 Report run_suite(const SuiteOptions& options, Json machine);

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 struct Arguments {
   bool quick = false;
   std::vector<std::string> phases, peers;
-  std::string model = "base", isa, output_dir = "bench-results", data = SHORTHAND_DATA_DIR, work;
+  std::string model = "base", isa, output_dir = "bench-results", data = SHORTHAND_DATA_DIR, work, weights, recordings;
   int threads = 0;
 };
 
@@ -96,6 +96,8 @@ Result<bool> run_bench(const Arguments& a) {
   }
   o.program = fs::read_symlink("/proc/self/exe").string();
   o.data = a.data;
+  o.weights = a.weights;
+  o.recordings = a.recordings;
   const WorkFolder work = SHORTHAND_TRY(WorkFolder::make(a.work));
   o.work = work.path();
   const bool on_terminal = isatty(STDERR_FILENO);
@@ -141,6 +143,12 @@ void add_bench(CLI::App& app, int& status) {
   command->add_option("--isa", a->isa, "Highest instruction set to use [the best]")->envname("SHORTHAND_ISA");
   command->add_option("--data", a->data, "Folder with recordings and golden tensors: the repository's tests/data")
       ->capture_default_str();
+  auto* weights =
+      command->add_option("--weights", a->weights, "A model to measure in phase accuracy, in int8 beside float32");
+  auto* recordings = command->add_option(
+      "--recordings", a->recordings, "... on the recordings of this folder, listed with their languages in index.tsv");
+  weights->needs(recordings);
+  recordings->needs(weights);
   command->add_option("--work-dir", a->work,
                       "Where models are made meanwhile; large ones take gigabytes [the temporary folder]");
   command->callback([a, &status] {

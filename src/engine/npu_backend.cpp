@@ -2,6 +2,9 @@
 // The encoder on an array, simulated or of this machine: the design that the emitted program is, with its data.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "engine/backend.h"
 #include "model/sha256.h"
 #include "npu/check.h"
@@ -14,19 +17,33 @@ namespace {
 
 std::span<const float> floats(const float* from, int n) { return {from, from ? static_cast<size_t>(n) : 0}; }
 
-// Rows [first, first + n) of a packed matrix, one after the other.
+// Rows [first, first + n) of a packed matrix, one after the other. The array does not mix what it quantises, so the
+// rows are unmixed and quantised again.
 struct Rows {
-  Rows(const Linear& l, int first, int n) {
-    const int k_padded = gemm_i8::padded_depth(l.i8.k);
+  Rows(const Linear& l, int first, int n) : scales(static_cast<size_t>(n)) {
+    const int depth = gemm_i8::padded_depth(l.i8.k);
     values.reserve(static_cast<size_t>(n) * static_cast<size_t>(l.i8.k));
+    std::vector<float> w(static_cast<size_t>(depth));
     for (int row = first; row < first + n; ++row) {
-      for (int k = 0; k < l.i8.k; ++k) values.push_back(l.i8.panels[gemm_i8::panel_offset(row, k, k_padded)]);
+      for (int k = 0; k < depth; ++k)
+        w[static_cast<size_t>(k)] = static_cast<float>(l.i8.panels[gemm_i8::panel_offset(row, k, depth)]);
+      rowwise::unmix_vectors(w.data(), depth / rowwise::kMixLanes, rowwise::kMixLanes);
+      quantise(std::span(w).first(static_cast<size_t>(l.i8.k)), l.i8.scales[row],
+               scales[static_cast<size_t>(row - first)]);
     }
-    view = {values, floats(l.i8.scales + first, n), floats(l.bias ? l.bias + first : nullptr, n)};
+    view = {values, scales, floats(l.bias ? l.bias + first : nullptr, n)};
   }
   Rows(Rows&&) = default;  // a vector that moves keeps its elements where they are
 
+  void quantise(std::span<const float> w, float unit, float& scale) {
+    float largest = 0;
+    for (float v : w) largest = std::max(largest, std::fabs(v));
+    scale = largest / 127 * unit;
+    for (float v : w) values.push_back(static_cast<int8_t>(std::lrint(largest > 0 ? v * (127 / largest) : 0)));
+  }
+
   std::vector<int8_t> values;
+  std::vector<float> scales;
   npu::LinearWeights view;
 };
 

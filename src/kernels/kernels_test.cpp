@@ -79,6 +79,9 @@ TEST(VariantsTest, AscendFromScalarWithAFunctionOfTheirOwn) {
   std::set<rowwise::QuantiseFn> quantise;
   for (const auto& v : rowwise::variants()) quantise.insert(v.quantise);
   EXPECT_EQ(quantise.size(), rowwise::variants().size());
+  std::set<rowwise::MixFn> mix;
+  for (const auto& v : rowwise::variants()) mix.insert(v.mix);
+  EXPECT_EQ(mix.size(), rowwise::variants().size());
 }
 
 }  // namespace

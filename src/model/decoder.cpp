@@ -12,6 +12,10 @@ constexpr int kChunkRows = 256;  // rows that go through the network together; l
 constexpr int kBlockRows = 32;   // rows that a thread takes at once where rows are shared out
 constexpr int kManyRows = 64;    // from here on threads share rows; below, each takes a range of the outputs
 
+// Rows before the logits, and before the end of each layer, are where rounding moves a token's probability most
+// (docs/numerics.md).
+constexpr bool kFineRows = true;
+
 size_t size(int n) { return static_cast<size_t>(n); }
 
 Epilogue from_row(Epilogue e, int row) {
@@ -169,7 +173,7 @@ void Decoder::step(Team& team, std::span<const DecoderRow> rows) {
     project(team, block.cross_out, nullptr, attended_.data(), d, m, to_x);
 
     project(team, block.fc1, &block.mlp_ln, x_.data(), d, m, to_wide);
-    project(team, block.fc2, nullptr, wide_.data(), 4 * d, m, to_x);
+    project(team, block.fc2, nullptr, wide_.data(), 4 * d, m, to_x, kFineRows);
   }
 }
 
@@ -185,13 +189,13 @@ void Decoder::embed(Team& team, std::span<const DecoderRow> rows) {
 
 // e = epilogue(x . W^T), or of LayerNorm(x).
 void Decoder::project(Team& team, const Linear& layer, const Norm* norm, const float* x, size_t stride, int rows,
-                      const Epilogue& e) {
+                      const Epilogue& e, bool fine) {
   const Kernels& kernels = *context_.kernels;
   RowBuffer& buffer = threads_[size(team.member())].rows;
   const auto prepare = [&](int first, int count) {
     const float* from = x + size(first) * stride;
-    return norm ? buffer.normalise(kernels, *norm, from, stride, count, layer.in)
-                : buffer.prepare(kernels, from, stride, count, layer.in);
+    return norm ? buffer.normalise(kernels, *norm, from, stride, count, layer.in, fine)
+                : buffer.prepare(kernels, from, stride, count, layer.in, fine);
   };
   if (rows >= kManyRows) {
     team.share((rows + kBlockRows - 1) / kBlockRows, [&](int part) {
@@ -264,7 +268,7 @@ void Decoder::write_logits(Team& team, float* logits) {
   e.c = logits;
   e.c_stride = size(n_vocab());
   project(team, weights_.token_embedding, &weights_.ln, attended_.data(), size(width_),
-          static_cast<int>(wanted_.size()), e);
+          static_cast<int>(wanted_.size()), e, kFineRows);
 }
 
 // The logits a block of the vocabulary at a time, summed up while they are in the cache.
@@ -280,7 +284,7 @@ void Decoder::sum_logits(Team& team, std::span<const Selection> selections, std:
     team.share((blocks + range - 1) / range, [&](int part) {
       if (in.m == 0) {
         in = thread.rows.normalise(kernels, weights_.ln, attended_.data() + done * size(width_), size(width_),
-                                   static_cast<int>(m), width_);
+                                   static_cast<int>(m), width_, kFineRows);
       }
       Epilogue e;
       e.c = thread.logits.data();

@@ -74,7 +74,7 @@ class Decoder : public TextDecoder {
   void step(Team& team, std::span<const DecoderRow> rows);
   void embed(Team& team, std::span<const DecoderRow> rows);
   void project(Team& team, const Linear& layer, const Norm* norm, const float* x, size_t stride, int rows,
-               const Epilogue& e);
+               const Epilogue& e, bool fine = false);
   void attend_to_text(Team& team, int layer);
   void attend_to_audio(Team& team, int layer);
   attention::Rows rows_of(const Run& run, int head, const float* q, size_t q_stride);

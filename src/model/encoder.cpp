@@ -98,12 +98,17 @@ void Encoder::stem(std::span<const float> mel) {
   });
 }
 
+// What the first layer's attention reads and leaves goes through all layers behind it, and its rows lose most by
+// rounding: they are fine (docs/numerics.md).
+bool Encoder::has_fine_attention(const EncoderBlock& block) const { return &block == weights_.encoder.data(); }
+
 void Encoder::keys_and_values(const EncoderBlock& block) {
+  const bool fine = has_fine_attention(block);
   const Kernels& kernels = *context_.kernels;
   for_blocks(*context_.pool, positions_, [&](int first, int rows, size_t t) {
     Thread& thread = threads_[t];
-    const PreparedRows in =
-        thread.rows.normalise(kernels, block.attn_ln, x_ + size(first) * size(width_), size(width_), rows, width_);
+    const PreparedRows in = thread.rows.normalise(kernels, block.attn_ln, x_ + size(first) * size(width_), size(width_),
+                                                  rows, width_, fine);
     Epilogue e;
     e.c = thread.wide.data();
     e.c_stride = size(3 * width_);
@@ -117,6 +122,7 @@ void Encoder::keys_and_values(const EncoderBlock& block) {
 }
 
 void Encoder::attend_and_transform(const EncoderBlock& block) {
+  const bool fine = has_fine_attention(block);
   const Kernels& kernels = *context_.kernels;
   for_blocks(*context_.pool, positions_, [&](int first, int rows, size_t t) {
     Thread& thread = threads_[t];
@@ -136,7 +142,8 @@ void Encoder::attend_and_transform(const EncoderBlock& block) {
     to_x.c_stride = size(width_);
     to_x.residual = x;
     to_x.residual_stride = size(width_);
-    linear(kernels, block.attn_out, thread.rows.prepare(kernels, thread.narrow.data(), size(width_), rows, width_), 0,
+    linear(kernels, block.attn_out,
+           thread.rows.prepare(kernels, thread.narrow.data(), size(width_), rows, width_, fine), 0,
            panels(block.attn_out), to_x);
 
     Epilogue to_wide;

@@ -48,6 +48,7 @@ class Encoder {
   // [positions, d], where the stem's rows stood.
   float* query() { return stem_.data(); }
   void stem(std::span<const float> mel);
+  bool has_fine_attention(const EncoderBlock& block) const;
   void keys_and_values(const EncoderBlock& block);
   void attend_and_transform(const EncoderBlock& block);
 

@@ -6,15 +6,20 @@
 
 namespace shorthand {
 
+static_assert(rowwise::mixed_width(1) == gemm_i8::padded_depth(1));
+
 RowBuffer::RowBuffer(ComputeType type, int max_rows, int max_width)
     : type_(type), rows_(static_cast<size_t>(max_rows) * static_cast<size_t>(max_width)) {
   if (type != ComputeType::int8) return;
-  bytes_ =
-      AlignedBuffer<uint8_t>(static_cast<size_t>(max_rows) * static_cast<size_t>(gemm_i8::padded_depth(max_width)));
+  const size_t depth = static_cast<size_t>(gemm_i8::padded_depth(max_width));
+  mixed_ = AlignedBuffer<float>(depth);
+  bytes_ = AlignedBuffer<uint8_t>(static_cast<size_t>(max_rows) * depth);
   scales_ = AlignedBuffer<float>(static_cast<size_t>(max_rows));
+  rest_bytes_ = AlignedBuffer<uint8_t>(static_cast<size_t>(max_rows) * depth);
+  rest_scales_ = AlignedBuffer<float>(static_cast<size_t>(max_rows));
 }
 
-PreparedRows RowBuffer::prepare(const Kernels& kernels, const float* x, size_t stride, int m, int k) {
+PreparedRows RowBuffer::prepare(const Kernels& kernels, const float* x, size_t stride, int m, int k, bool fine) {
   PreparedRows p;
   p.m = m;
   if (type_ == ComputeType::float32) {
@@ -22,19 +27,30 @@ PreparedRows RowBuffer::prepare(const Kernels& kernels, const float* x, size_t s
     p.stride = stride;
     return p;
   }
-  const size_t depth = static_cast<size_t>(gemm_i8::padded_depth(k));
+  const int width = gemm_i8::padded_depth(k);
+  const size_t depth = static_cast<size_t>(width);
   assert(static_cast<size_t>(m) <= scales_.size() && static_cast<size_t>(m) * depth <= bytes_.size());
-  kernels.rowwise->quantise(x, stride, m, k, k, {bytes_.data(), depth, scales_.data(), 1});
+  for (size_t r = 0; r < static_cast<size_t>(m); ++r) {
+    kernels.rowwise->mix(x + r * stride, k, mixed_.data());
+    uint8_t* const q = bytes_.data() + r * depth;
+    if (fine) {
+      kernels.rowwise->quantise_fine(mixed_.data(), width, {q, 0, scales_.data() + r, 0},
+                                     {rest_bytes_.data() + r * depth, 0, rest_scales_.data() + r, 0});
+    } else {
+      kernels.rowwise->quantise(mixed_.data(), 0, 1, width, width, {q, 0, scales_.data() + r, 0});
+    }
+  }
   p.i8 = {bytes_.data(), depth, scales_.data(), 1, m};
+  if (fine) p.i8.rest = rest_bytes_.data(), p.i8.rest_scales = rest_scales_.data();
   return p;
 }
 
-PreparedRows RowBuffer::normalise(const Kernels& kernels, const Norm& norm, const float* x, size_t stride, int m,
-                                  int k) {
+PreparedRows RowBuffer::normalise(const Kernels& kernels, const Norm& norm, const float* x, size_t stride, int m, int k,
+                                  bool fine) {
   const size_t width = static_cast<size_t>(k);
   assert(static_cast<size_t>(m) * width <= rows_.size());
   kernels.rowwise->layer_norm({norm.gamma, norm.beta, k}, x, stride, m, rows_.data(), width);
-  return prepare(kernels, rows_.data(), width, m, k);
+  return prepare(kernels, rows_.data(), width, m, k, fine);
 }
 
 void linear(const Kernels& kernels, const Linear& layer, const PreparedRows& rows, int first, int last, Epilogue e) {

@@ -14,7 +14,7 @@ struct Context {
   ThreadPool* pool;
 };
 
-// Rows in the form that a linear layer multiplies: floats where they lie, or bytes with a scale a row.
+// Rows in the form that a linear layer multiplies: floats where they lie, or mixed bytes with a scale a row.
 struct PreparedRows {
   int m = 0;
   const float* rows = nullptr;
@@ -27,16 +27,18 @@ class RowBuffer {
  public:
   RowBuffer(ComputeType type, int max_rows, int max_width);
 
-  // Rows x [m, k] as they are.
-  PreparedRows prepare(const Kernels& kernels, const float* x, size_t stride, int m, int k);
+  // Rows x [m, k] as they are; in int8 with 15 bits an element if `fine`.
+  PreparedRows prepare(const Kernels& kernels, const float* x, size_t stride, int m, int k, bool fine = false);
   // LayerNorm of rows x [m, k].
-  PreparedRows normalise(const Kernels& kernels, const Norm& norm, const float* x, size_t stride, int m, int k);
+  PreparedRows normalise(const Kernels& kernels, const Norm& norm, const float* x, size_t stride, int m, int k,
+                         bool fine = false);
 
  private:
   ComputeType type_;
   AlignedBuffer<float> rows_;
-  AlignedBuffer<uint8_t> bytes_;
-  AlignedBuffer<float> scales_;
+  AlignedBuffer<float> mixed_;  // one row
+  AlignedBuffer<uint8_t> bytes_, rest_bytes_;
+  AlignedBuffer<float> scales_, rest_scales_;
 };
 
 // e.c [m, out] = epilogue(rows . W^T) for the panels of 16 outputs [first, last); the bias is the layer's.

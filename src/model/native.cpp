@@ -13,7 +13,7 @@ namespace shorthand {
 namespace {
 
 constexpr std::string_view kMagic = "SHORTHND";
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr size_t kArenaAlign = 4096;  // a page: the arena can be mapped by itself
 constexpr uint32_t kMaxPieceBytes = 4096;
 
@@ -96,13 +96,16 @@ bool is_native(std::span<const std::byte> bytes) {
 Result<NativeView> parse_native(std::span<const std::byte> bytes, std::string_view file) {
   Reader in(bytes, file);
   in.in().take(kMagic.size());
-  if (const uint32_t version = in.number(); version != kVersion) {
-    return unsupported(fmt::format("{}: native model of version {}, this program reads {}; convert the original again",
-                                   file, version, kVersion));
+  const uint32_t version = in.number(), type = in.number(), flags = in.number();
+  // Version 1 differs in the weights of int8 alone, which were not mixed.
+  const bool same_arena = version == 1 && type == static_cast<uint32_t>(ComputeType::float32);
+  if (version != kVersion && !same_arena) {
+    return unsupported(fmt::format(
+        "{}: native model of version {}, this program reads {}; convert the original again (shorthand models convert)",
+        file, version, kVersion));
   }
   NativeView view;
   NativeHeader& h = view.header;
-  const uint32_t type = in.number(), flags = in.number();
   if (type > static_cast<uint32_t>(ComputeType::float32)) return in.lie(fmt::format("compute type {}", type));
   h.type = static_cast<ComputeType>(type);
   h.english_only = (flags & 1) != 0;

@@ -9,6 +9,8 @@
 #include <mutex>
 #include <optional>
 
+#include "kernels/attention/attention.h"
+#include "kernels/rowwise/rowwise.h"
 #include "model/checkpoint.h"
 
 namespace shorthand {
@@ -101,6 +103,20 @@ Weights lay_out(Arena& arena, const Config& c, ComputeType type) {
   return w;
 }
 
+// The part of a head's mix in a layer's weights: its outputs, for queries, keys and values, or its inputs, behind them.
+enum class HeadMix : uint8_t { none, outputs, inputs };
+
+// Every 64 rows of m [rows, columns], or of each row every 64 elements, mixed. 64 = 8^2: an exact division makes the
+// mix orthogonal.
+void mix_heads(std::span<float> m, int columns, HeadMix mix) {
+  if (mix == HeadMix::none) return;
+  const int lanes = mix == HeadMix::outputs ? columns : 1;
+  const size_t head = size(attention::kHeadDim) * size(lanes);
+  static_assert(rowwise::mix_gain(attention::kHeadDim) == 64);
+  for (size_t at = 0; at < m.size(); at += head) rowwise::mix_vectors(m.data() + at, attention::kHeadDim, lanes);
+  for (float& v : m) v *= 0.125f;
+}
+
 // Fills an arena. The views are const because the weights are immutable; until pack_weights() returns the arena is ours
 // to write.
 class Packer {
@@ -117,12 +133,14 @@ class Packer {
   }
 
   // One matrix made of the rows of several: query, key and value share their input.
-  Result<void> linear(const Linear& to, const std::vector<std::string>& names) const {
+  Result<void> linear(const Linear& to, const std::vector<std::string>& names, HeadMix mix = HeadMix::none) const {
+    if (type_ == ComputeType::float32) mix = HeadMix::none;
     const int rows = to.out / static_cast<int>(names.size());
     AlignedBuffer<float> dense(size(to.out) * size(to.in));
     for (size_t i = 0; i < names.size(); ++i) {
       const auto part = dense.span().subspan(i * size(rows) * size(to.in), size(rows) * size(to.in));
       SHORTHAND_TRY(checkpoint_.read_tensor(names[i] + ".weight", {size(rows), size(to.in)}, part));
+      mix_heads(part, to.in, mix);
       if (!to.bias) continue;
       const auto bias = std::span(const_cast<float*>(to.bias) + i * size(rows), size(rows));
       if (checkpoint_.tensors.contains(names[i] + ".bias")) {
@@ -130,8 +148,9 @@ class Packer {
       } else {
         std::ranges::fill(bias, 0.0f);  // keys have none
       }
+      if (mix == HeadMix::outputs) mix_heads(bias, 1, mix);
     }
-    pack(to, dense.data());
+    pack(to, dense);
     return {};
   }
 
@@ -148,18 +167,27 @@ class Packer {
     }
     SHORTHAND_TRY(
         checkpoint_.read_tensor(name + ".bias", {size(to.out)}, std::span(const_cast<float*>(to.bias), size(to.out))));
-    pack(to, dense.data());
+    pack(to, dense);
     return {};
   }
 
  private:
-  void pack(const Linear& to, const float* dense) const {
-    if (type_ == ComputeType::int8) {
-      gemm_i8::quantise_and_pack(dense, to.out, to.in, const_cast<int8_t*>(to.i8.panels),
-                                 const_cast<int32_t*>(to.i8.bias_sums), const_cast<float*>(to.i8.scales));
-    } else {
-      gemm_f32::pack(dense, to.out, to.in, const_cast<float*>(to.f32.panels));
+  // dense [out, in] is spent.
+  void pack(const Linear& to, AlignedBuffer<float>& dense) const {
+    if (type_ == ComputeType::float32) {
+      gemm_f32::pack(dense.data(), to.out, to.in, const_cast<float*>(to.f32.panels));
+      return;
     }
+    const int depth = gemm_i8::padded_depth(to.in);
+    AlignedBuffer<float> wider;
+    if (depth != to.in) wider = AlignedBuffer<float>(size(to.out) * size(depth));
+    float* const mixed = depth == to.in ? dense.data() : wider.data();
+    const rowwise::MixFn mix = rowwise::choose(best_isa()).mix;  // the same bits as any other
+    for (size_t o = 0; o < size(to.out); ++o) mix(dense.data() + o * size(to.in), to.in, mixed + o * size(depth));
+    const auto scales = std::span(const_cast<float*>(to.i8.scales), size(to.out));
+    gemm_i8::quantise_and_pack(mixed, to.out, depth, const_cast<int8_t*>(to.i8.panels),
+                               const_cast<int32_t*>(to.i8.bias_sums), scales.data());
+    for (float& scale : scales) scale /= rowwise::mix_gain(depth / rowwise::kMixLanes);
   }
 
   const Checkpoint& checkpoint_;
@@ -185,11 +213,10 @@ void Weights::embed(int token, float* out) const {
     return;
   }
   const int depth = gemm_i8::padded_depth(config.n_text_state);
-  const float scale = token_embedding.i8.scales[token];
-  for (size_t i = 0; i < d; ++i) {
-    out[i] =
-        static_cast<float>(token_embedding.i8.panels[gemm_i8::panel_offset(token, static_cast<int>(i), depth)]) * scale;
-  }
+  for (size_t i = 0; i < d; ++i)
+    out[i] = static_cast<float>(token_embedding.i8.panels[gemm_i8::panel_offset(token, static_cast<int>(i), depth)]);
+  rowwise::unmix_vectors(out, depth / rowwise::kMixLanes, rowwise::kMixLanes);
+  for (size_t i = 0; i < d; ++i) out[i] *= token_embedding.i8.scales[token];
 }
 
 size_t arena_bytes(const Config& config, ComputeType type) {
@@ -225,8 +252,8 @@ Result<void> pack_weights(const Checkpoint& checkpoint, ComputeType type, std::b
       const EncoderBlock& b = w.encoder[size(i)];
       const std::string p = fmt::format("encoder.blocks.{}.", i);
       SHORTHAND_TRY(packer.norm(b.attn_ln, p + "attn_ln", c.n_audio_state));
-      SHORTHAND_TRY(packer.linear(b.qkv, {p + "attn.query", p + "attn.key", p + "attn.value"}));
-      SHORTHAND_TRY(packer.linear(b.attn_out, {p + "attn.out"}));
+      SHORTHAND_TRY(packer.linear(b.qkv, {p + "attn.query", p + "attn.key", p + "attn.value"}, HeadMix::outputs));
+      SHORTHAND_TRY(packer.linear(b.attn_out, {p + "attn.out"}, HeadMix::inputs));
       SHORTHAND_TRY(packer.norm(b.mlp_ln, p + "mlp_ln", c.n_audio_state));
       SHORTHAND_TRY(packer.linear(b.fc1, {p + "mlp.0"}));
       return packer.linear(b.fc2, {p + "mlp.2"});
@@ -237,12 +264,12 @@ Result<void> pack_weights(const Checkpoint& checkpoint, ComputeType type, std::b
       const DecoderBlock& b = w.decoder[size(i)];
       const std::string p = fmt::format("decoder.blocks.{}.", i);
       SHORTHAND_TRY(packer.norm(b.attn_ln, p + "attn_ln", c.n_text_state));
-      SHORTHAND_TRY(packer.linear(b.qkv, {p + "attn.query", p + "attn.key", p + "attn.value"}));
-      SHORTHAND_TRY(packer.linear(b.attn_out, {p + "attn.out"}));
+      SHORTHAND_TRY(packer.linear(b.qkv, {p + "attn.query", p + "attn.key", p + "attn.value"}, HeadMix::outputs));
+      SHORTHAND_TRY(packer.linear(b.attn_out, {p + "attn.out"}, HeadMix::inputs));
       SHORTHAND_TRY(packer.norm(b.cross_ln, p + "cross_attn_ln", c.n_text_state));
-      SHORTHAND_TRY(packer.linear(b.cross_query, {p + "cross_attn.query"}));
-      SHORTHAND_TRY(packer.linear(b.cross_kv, {p + "cross_attn.key", p + "cross_attn.value"}));
-      SHORTHAND_TRY(packer.linear(b.cross_out, {p + "cross_attn.out"}));
+      SHORTHAND_TRY(packer.linear(b.cross_query, {p + "cross_attn.query"}, HeadMix::outputs));
+      SHORTHAND_TRY(packer.linear(b.cross_kv, {p + "cross_attn.key", p + "cross_attn.value"}, HeadMix::outputs));
+      SHORTHAND_TRY(packer.linear(b.cross_out, {p + "cross_attn.out"}, HeadMix::inputs));
       SHORTHAND_TRY(packer.norm(b.mlp_ln, p + "mlp_ln", c.n_text_state));
       SHORTHAND_TRY(packer.linear(b.fc1, {p + "mlp.0"}));
       return packer.linear(b.fc2, {p + "mlp.2"});

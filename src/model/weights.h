@@ -26,7 +26,8 @@ enum class ComputeType : uint8_t { int8, float32 };
 std::string_view compute_type_name(ComputeType type);
 Result<ComputeType> parse_compute_type(std::string_view name);  // "auto" is int8
 
-// y = x W^T + bias; W is [out, in], in one of the two packed forms.
+// y = x W^T + bias; W is [out, in], in one of the two packed forms. In int8 the rows of W are mixed before they are
+// quantised (rowwise.h), as those of x are; the channels' scales take the mix's gain off again.
 struct Linear {
   int out = 0, in = 0;
   gemm_i8::PackedB i8;
@@ -39,6 +40,9 @@ struct Norm {
   const float* beta = nullptr;   // [d]
 };
 
+// In int8 the 64 outputs of every head's query, key and value are mixed with each other, and the inputs of the layer
+// behind the attention likewise: queries times keys and the layer's results are what they were, and no element of a
+// head decides the step of the others.
 struct EncoderBlock {
   Norm attn_ln;
   Linear qkv;  // [3 d, d]: query, key (bias zero), value

@@ -94,7 +94,7 @@ TEST_P(GoldenTest, Int8LosesWhatItsArithmeticCosts) {
   }
   std::printf("%s int8: encoder %.1f dB, logits over forced text: smallest cosine %.4f\n", GetParam(),
               -20 * std::log10(loss), worst_cosine);
-  EXPECT_LT(loss, 0.03);  // 30.5 dB; a NumPy model of the scheme gives 34.3 for micro
+  EXPECT_LT(loss, 0.027);  // 31.4 dB
   EXPECT_GT(worst_cosine, 0.95);
 }
 
@@ -148,7 +148,7 @@ TEST_F(BuiltinGoldenTest, Int8KeepsEveryGreedyTokenOverForcedText) {
   }
   std::printf("builtin int8: encoder %.1f dB, logits %.1f dB, %d of %d greedy tokens the same\n",
               -20 * std::log10(encoder_loss), -20 * std::log10(logits_loss), same, static_cast<int>(want.shape[0]));
-  EXPECT_LT(encoder_loss, 0.02);
+  EXPECT_LT(encoder_loss, 0.008);
   EXPECT_EQ(same, static_cast<int>(want.shape[0]));
 }
 

@@ -224,6 +224,25 @@ TEST(NativeTest, SavedAndMappedIsTheSameModel) {
   }
 }
 
+// Weights of version 1 were not mixed: int8 must be converted again, float32 is what it was.
+TEST(NativeTest, VersionOneIsReadInFloat32Alone) {
+  for (ComputeType type : {ComputeType::int8, ComputeType::float32}) {
+    const testing::TemporaryFolder folder;
+    Loaded loaded(type);
+    ASSERT_TRUE(loaded.model->save(folder / "model").ok());
+    for (char version : {'\0', '\1', '\2', '\3'}) {
+      std::string bytes = testing::contents(folder / "model");
+      ASSERT_EQ(bytes[8], 2);
+      bytes[8] = version;
+      std::ofstream(folder / "other", std::ios::binary) << bytes;
+      const auto opened = Model::open(folder / "other", type, loaded.pool);
+      EXPECT_EQ(opened.ok(), version == 2 || (version == 1 && type == ComputeType::float32)) << int{version};
+      if (opened.ok()) continue;
+      EXPECT_NE(opened.error().message.find("convert the original again"), std::string::npos);
+    }
+  }
+}
+
 TEST(NativeTest, DamageIsFound) {
   const testing::TemporaryFolder folder;
   Loaded loaded(ComputeType::int8);

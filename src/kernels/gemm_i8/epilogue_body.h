@@ -15,13 +15,14 @@ static void epilogue_body(const int32_t* sums, size_t stride, int rows, int colu
   for (int c = 0; c < columns; c += 16) {
     const int left = columns - c < 16 ? columns - c : 16;
     // scales, sums and bias are padded to whole panels
-    const F32x16 b_scale = load(t.b_scales + c), bias = has_bias ? load(t.e.bias + c) : splat(0.0f);
+    const F32x16 b_scale = load(t.b_scales + c);
     const I32x16 bias_sum = load_int(t.bias_sums + c);
     for (int r = 0; r < rows; ++r) {
       const size_t row = static_cast<size_t>(r);
       const F32x16 scale = mul(splat(t.a_scales[row * t.a_scale_stride]), b_scale);
       const I32x16 sum = sub(load_int(sums + row * stride + c), bias_sum);
       float* out = t.e.c + row * t.e.c_stride + c;
+      const F32x16 bias = has_bias ? load(t.e.bias + row * t.bias_stride + c) : splat(0.0f);
       const float* old = has_residual ? t.e.residual + row * t.e.residual_stride + c : nullptr;
       if (left == 16) {
         store(out, finish<has_bias, has_gelu, has_residual>(sum, scale, bias, has_residual ? load(old) : splat(0.0f)));

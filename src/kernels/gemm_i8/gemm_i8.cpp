@@ -74,6 +74,7 @@ void quantise_and_pack(const float* b, int n, int k, int8_t* panels, int32_t* bi
 void multiply(const Variant& v, const RowsA& a, const PackedB& b, int first_panel, int last_panel, const Epilogue& e) {
   assert(v.tile_rows <= kMaxTileRows && v.tile_panels * kPanelColumns <= kMaxTileColumns);
   alignas(64) int32_t sums[kMaxTileRows * kMaxTileColumns];
+  alignas(64) float rest[kMaxTileRows * kMaxTileColumns];
   const int k_padded = padded_depth(b.k);
   // Under many rows a group of panels stays in the nearest caches; few rows take as many at once as there are sums for.
   const int group = a.m >= 8 ? std::min(v.tile_panels, 4) : v.tile_panels;
@@ -87,11 +88,20 @@ void multiply(const Variant& v, const RowsA& a, const PackedB& b, int first_pane
       const int rows = std::min(v.tile_rows, a.m - r);
       const size_t row = static_cast<size_t>(r), col = static_cast<size_t>(column);
       fetch_for_writing(e.c + row * e.c_stride + col, e.c_stride, rows, columns);
-      v.tile(a.data + row * a.stride, a.stride, rows, b_panels, panel_bytes(b.k), panels, k_padded, sums, stride);
       TileEpilogue t{a.scales + row * a.scale_stride, a.scale_stride, b.scales + col, b.bias_sums + col, e};
       t.e.c += row * e.c_stride + col;
       if (e.bias) t.e.bias += col;
       if (e.residual) t.e.residual += row * e.residual_stride + col;
+      if (a.rest) {
+        v.tile(a.rest + row * a.stride, a.stride, rows, b_panels, panel_bytes(b.k), panels, k_padded, sums, stride);
+        TileEpilogue first = t;
+        first.a_scales = a.rest_scales + row * a.scale_stride;
+        first.e = {rest, stride, t.e.bias, Act::none, nullptr, 0};
+        v.epilogue(sums, stride, rows, columns, first);
+        t.e.bias = rest;
+        t.bias_stride = stride;
+      }
+      v.tile(a.data + row * a.stride, a.stride, rows, b_panels, panel_bytes(b.k), panels, k_padded, sums, stride);
       v.epilogue(sums, stride, rows, columns, t);
     }
   }

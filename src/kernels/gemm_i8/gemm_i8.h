@@ -4,6 +4,9 @@
 // A  [m, k] row-major, one scale a row. A byte holds q + 128 for q in -127..127: unsigned times signed is what the
 // 8-bit
 //    dot products of x86 multiply. Rows are readable up to padded_depth(k); what lies beyond k does not matter.
+//    Fine rows have a second byte an element, what rounding left of it by the first, with a scale of its own: 15 bits,
+//    for twice the products. Their sums are finished first, without GELU and residual, and stand for the bias of the
+//    second.
 // B  [n, k] int8 in -127..127, one scale a row of B (an output channel). Packed once by pack(), then immutable and
 // shared by
 //    threads. The layout is the same for every variant, so a packed file serves every machine: panels of 16 channels,
@@ -65,6 +68,8 @@ struct RowsA {
   const float* scales = nullptr;  // [m], or scale_stride apart
   size_t scale_stride = 1;
   int m = 0;
+  const uint8_t* rest = nullptr;  // of fine rows, as data and scales lie
+  const float* rest_scales = nullptr;
 };
 
 // Sums of any number of rows and whole panels: out[row, column] = sum over k_padded of a[row] * panel columns, bias of
@@ -80,6 +85,7 @@ struct TileEpilogue {
   const float* b_scales;
   const int32_t* bias_sums;
   Epilogue e;
+  size_t bias_stride = 0;  // of a bias for every row; 0: one for all
 };
 using EpilogueFn = void (*)(const int32_t* sums, size_t stride, int rows, int columns, const TileEpilogue& t);
 

@@ -293,6 +293,50 @@ TEST_P(GemmI8Test, EpilogueEqualsScalarOnExtremeSums) {
   }
 }
 
+// Fine rows: the products of both bytes of an element, before GELU and residual.
+TEST_P(GemmI8Test, FineRowsEqualScalarAndAddBothProducts) {
+  Random random(18);
+  for (const auto& [m, n, k] : {std::tuple{1, 16, 64}, {7, 33, 192}, {40, 150, 512}, {13, 512, 77}}) {
+    const Product p(random, m, n, k);
+    std::vector<int8_t> rest = random.integers<int8_t>(size(m) * size(k), -127, 127);
+    std::vector<float> rest_scales(p.a_scales);
+    for (float& s : rest_scales) s *= random.uniform(0.1f, 0.4f);  // large, so that a mistake shows
+    GuardedRows<uint8_t> bytes(m, padded_depth(k), p.a.stride());
+    for (int r = 0; r < m; ++r) {
+      for (int i = 0; i < padded_depth(k); ++i)
+        bytes.row(r)[i] =
+            static_cast<uint8_t>(i < k ? rest[size(r) * size(k) + size(i)] + 128 : random.integer(0, 255));
+    }
+    const auto fine = [&](const Variant& v, int bits) {
+      GuardedRows<float> c(m, n, size(n) + 3);
+      RowsA a = p.rows(0, m);
+      a.rest = bytes.data(), a.rest_scales = rest_scales.data();
+      multiply(v, a, p.packed(), 0, panel_count(n), p.epilogue(bits, c.data(), c.stride()));
+      EXPECT_TRUE(c.untouched());
+      return c.values();
+    };
+    for (int bits = 0; bits < kEpilogues; ++bits) {
+      const std::vector<float> got = fine(GetParam(), bits);
+      ASSERT_TRUE(same_bits(got, fine(scalar(), bits))) << m << " x " << n << " x " << k << ", epilogue " << bits;
+      if (bits & 2) continue;
+      std::vector<double> want(got.size());
+      for (int r = 0; r < m; ++r) {
+        for (int c = 0; c < n; ++c) {
+          double v = (bits & 4 ? static_cast<double>(p.bias[size(c)]) : 0.0) +
+                     (bits & 1 ? static_cast<double>(p.residual.row(r)[c]) : 0.0);
+          for (int i = 0; i < k; ++i) {
+            const size_t at = size(r) * size(k) + size(i);
+            v += (p.q[at] * static_cast<double>(p.a_scales[size(r)]) +
+                  rest[at] * static_cast<double>(rest_scales[size(r)])) *
+                 p.b[size(c) * size(k) + size(i)] * static_cast<double>(p.b_scales[size(c)]);
+          }
+          want[size(r) * size(n) + size(c)] = v;
+        }
+      }
+      EXPECT_LT(testing::relative_l2(got, want), 4 * testing::kUnitRoundoff);
+    }
+  }
+}
 INSTANTIATE_TEST_SUITE_P(Variants, GemmI8Test, ::testing::ValuesIn(variants().begin(), variants().end()),
                          testing::variant_name());
 

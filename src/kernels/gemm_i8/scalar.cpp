@@ -34,7 +34,7 @@ void epilogue_scalar(const int32_t* sums, size_t stride, int rows, int columns, 
       const uint32_t sum =
           static_cast<uint32_t>(sums[row * stride + static_cast<size_t>(c)]) - static_cast<uint32_t>(t.bias_sums[c]);
       float v = std::fma(static_cast<float>(static_cast<int32_t>(sum)), a_scale * t.b_scales[c],
-                         t.e.bias ? t.e.bias[c] : 0.0f);
+                         t.e.bias ? t.e.bias[row * t.bias_stride + static_cast<size_t>(c)] : 0.0f);
       if (t.e.act == Act::gelu) v = simd::gelu_scalar(v);
       if (t.e.residual) v += t.e.residual[row * t.e.residual_stride + static_cast<size_t>(c)];
       t.e.c[row * t.e.c_stride + static_cast<size_t>(c)] = v;

@@ -16,8 +16,12 @@ namespace {
 void layer_norm_avx512(const LayerNorm& ln, const float* x, size_t x_stride, int rows, float* y, size_t y_stride) {
   layer_norm_body(ln, x, x_stride, rows, y, y_stride);
 }
+void mix_avx512(const float* x, int n, float* y) { mix_body(x, n, y); }
 void quantise_avx512(const float* x, size_t x_stride, int rows, int n, int group, const Quantised& out) {
   quantise_body(x, x_stride, rows, n, group, out);
+}
+void quantise_fine_avx512(float* x, int n, const Quantised& out, const Quantised& rest) {
+  quantise_fine_body(x, n, out, rest);
 }
 SoftmaxSums softmax_sums_avx512(const float* x, int n) { return softmax_sums_body(x, n); }
 

@@ -94,6 +94,165 @@ TEST(RowwiseMeaning, LayerNormIsThatOfDoublePrecision) {
   }
 }
 
+// ---- mix
+
+// Widths of every kind: r = 4^a * {1, 2} * b, whole and with zeros behind; Whisper's and others.
+constexpr int kMixed[] = {16,  64,  80,   120,  128,  192,  240,  256,  320,  384,  512,  576,
+                          768, 832, 1024, 1152, 1280, 1536, 2048, 2304, 3072, 3840, 4096, 5120};
+
+// The header's matrix over vectors, in double precision, as a product of Kronecker products: the factor of the smallest
+// stride varies fastest.
+std::vector<double> mix_matrix(int count) {
+  std::vector<double> m = {1};
+  int n = 1;
+  const auto times = [&](const std::vector<double>& outer, int factor) {
+    const int all = n * factor;
+    std::vector<double> product(m.size() * outer.size());
+    for (int i = 0; i < all; ++i) {
+      for (int j = 0; j < all; ++j)
+        product[size(i * all + j)] = outer[size(i / n * factor + j / n)] * m[size(i % n * n + j % n)];
+    }
+    m = product, n = all;
+  };
+  for (; count % 4 == 0; count /= 4) times({1, 1, 1, -1, 1, -1, 1, 1, 1, 1, -1, 1, 1, -1, -1, -1}, 4);
+  for (; count % 2 == 0; count /= 2) times({1, 1, 1, -1}, 2);
+  std::vector<double> rest(size(count * count), -2.0 / count);
+  for (int i = 0; i < count; ++i) rest[size(i * count + i)] += 1;
+  if (count > 1) times(rest, count);
+  return m;
+}
+
+std::vector<float> mixed(const Variant& v, std::span<const float> x) {
+  GuardedRows<float> y(1, mixed_width(static_cast<int>(x.size())), 1 << 20, x.size() % 3);
+  v.mix(x.data(), static_cast<int>(x.size()), y.data());
+  EXPECT_TRUE(y.untouched());
+  return y.values();
+}
+
+TEST_P(RowwiseTest, MixEqualsScalar) {
+  Random random(8);
+  for (int n : kMixed) {
+    const std::vector<float> x = random.floats(size(n), 3.0f), want = mixed(scalar(), x);
+    ASSERT_TRUE(same_bits(mixed(GetParam(), x), want)) << n;
+    std::vector<float> in_place = x;
+    in_place.resize(want.size());
+    GetParam().mix(in_place.data(), n, in_place.data());
+    ASSERT_TRUE(same_bits(in_place, want)) << "in place, " << n;
+  }
+  for (int n = 1; n <= 300; ++n) {
+    const std::vector<float> x = random.floats(size(n));
+    ASSERT_TRUE(same_bits(mixed(GetParam(), x), mixed(scalar(), x))) << n;
+  }
+  for (float odd : {kNan, kInfinity, -kInfinity, -0.0f, 3.4e38f, 1e-45f}) {
+    std::vector<float> x = random.floats(192);
+    x[77] = x[141] = odd;
+    ASSERT_TRUE(same_bits(mixed(GetParam(), x), mixed(scalar(), x))) << odd;
+  }
+}
+
+TEST(RowwiseMeaning, MixIsTheMatrixOfItsFactors) {
+  Random random(9);
+  for (int n : kMixed) {
+    const int count = mixed_width(n) / kMixLanes;
+    const std::vector<double> m = mix_matrix(count);
+    const std::vector<float> x = random.floats(size(n));
+    std::vector<double> want(size(kMixLanes * count));
+    for (int i = 0; i < count; ++i) {
+      for (int at = 0; at < n; ++at)
+        want[size(kMixLanes * i + at % kMixLanes)] +=
+            m[size(i * count + at / kMixLanes)] * static_cast<double>(x[size(at)]);
+    }
+    EXPECT_LT(testing::relative_l2(mixed(scalar(), x), want), 4 * testing::kUnitRoundoff) << n;
+  }
+}
+
+TEST(RowwiseMeaning, MixIsOrthogonalUpToItsGain) {
+  for (int count : {1, 2, 3, 4, 8, 12, 15, 16, 24, 32, 36, 64, 96, 144, 240, 320}) {
+    const std::vector<double> m = mix_matrix(count);
+    for (int i = 0; i < count; ++i) {
+      for (int j = 0; j < count; ++j) {
+        double dot = 0;
+        for (int k = 0; k < count; ++k) dot += m[size(i * count + k)] * m[size(j * count + k)];
+        ASSERT_NEAR(dot, i == j ? static_cast<double>(mix_gain(count)) : 0.0, 1e-9) << count;
+      }
+    }
+  }
+  EXPECT_EQ(mix_gain(32), 32.0f);
+  EXPECT_EQ(mix_gain(36), 4.0f);
+  EXPECT_EQ(mix_gain(96), 32.0f);
+}
+
+// Products are what they were: (M x) . (M w) = gain x . w; and M transposed undoes M.
+TEST(RowwiseMeaning, MixedRowsMultiplyAsTheyDidAndUnmixUndoes) {
+  Random random(10);
+  for (int n : kMixed) {
+    const std::vector<float> x = random.floats(size(n)), w = random.floats(size(n), 0.1f);
+    std::vector<float> mx = mixed(scalar(), x);
+    const std::vector<float> mw = mixed(scalar(), w);
+    const double gain = static_cast<double>(mix_gain(mixed_width(n) / kMixLanes));
+    double product = 0, mixed_product = 0, xx = 0, ww = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+      product += static_cast<double>(x[i]) * static_cast<double>(w[i]);
+      xx += static_cast<double>(x[i]) * static_cast<double>(x[i]);
+      ww += static_cast<double>(w[i]) * static_cast<double>(w[i]);
+    }
+    for (size_t i = 0; i < mx.size(); ++i) mixed_product += static_cast<double>(mx[i]) * static_cast<double>(mw[i]);
+    EXPECT_NEAR(mixed_product / gain, product, 16 * testing::kUnitRoundoff * std::sqrt(xx * ww)) << n;
+    unmix_vectors(mx.data(), mixed_width(n) / kMixLanes, kMixLanes);
+    std::vector<double> want(mx.size());
+    for (size_t i = 0; i < x.size(); ++i) want[i] = gain * static_cast<double>(x[i]);
+    EXPECT_LT(testing::relative_l2(mx, want), 8 * testing::kUnitRoundoff) << n;
+  }
+}
+
+// What GELU leaves is nearly constant. A matrix of the usual signs would gather all of it in one element.
+TEST(RowwiseMeaning, MixKeepsAConstantFlat) {
+  for (int n : kMixed) {
+    if (n % 64 != 0) continue;
+    const int count = n / kMixLanes;
+    const std::vector<float> y = mixed(scalar(), std::vector<float>(size(n), -0.17f));
+    const float once = 0.17f * std::sqrt(mix_gain(count));
+    const bool a_two = static_cast<int>(std::log2(mix_gain(count))) % 2 == 1;  // which makes 0 and twice as much of two
+    for (float v : y) ASSERT_LE(std::fabs(v), once * (a_two ? 1.4143f : 1.0001f)) << n;
+  }
+}
+
+// One large element decides nothing alone: after the mix the largest is a small part of the row.
+TEST(RowwiseMeaning, MixSpreadsAnOutlier) {
+  Random random(11);
+  for (int n : {512, 768, 1024, 2048}) {
+    std::vector<float> x = random.floats(size(n), 0.1f);
+    x[size(n / 3)] = 40;
+    const auto crest = [](std::span<const float> v) {
+      double largest = 0, squares = 0;
+      for (float f : v) {
+        largest = std::max(largest, std::fabs(static_cast<double>(f)));
+        squares += static_cast<double>(f) * static_cast<double>(f);
+      }
+      return largest / std::sqrt(squares / static_cast<double>(v.size()));
+    };
+    EXPECT_LT(crest(mixed(scalar(), x)), 0.35 * crest(x)) << n;
+  }
+}
+
+TEST(RowwiseMeaning, MixOfOtherVectorsIsTheSameMatrix) {
+  Random random(12);
+  constexpr int kCount = 64;
+  const std::vector<double> m = mix_matrix(kCount);
+  for (int lanes : {1, 3, 100}) {
+    std::vector<float> x = random.floats(size(kCount * lanes));
+    std::vector<double> want(x.size());
+    for (int i = 0; i < kCount; ++i) {
+      for (int j = 0; j < kCount; ++j) {
+        for (int lane = 0; lane < lanes; ++lane)
+          want[size(i * lanes + lane)] += m[size(i * kCount + j)] * static_cast<double>(x[size(j * lanes + lane)]);
+      }
+    }
+    mix_vectors(x.data(), kCount, lanes);
+    EXPECT_LT(testing::relative_l2(x, want), 4 * testing::kUnitRoundoff) << lanes;
+  }
+}
+
 // ---- quantise
 
 struct QuantisedRows {
@@ -146,6 +305,43 @@ TEST_P(RowwiseTest, QuantiseEqualsScalarOnTheEdgesOfFloat) {
       v[size(at)] = odd;
       x.assign(v);
       expect_equal(quantised(GetParam(), x, 1, 64, 64), quantised(scalar(), x, 1, 64, 64));
+    }
+  }
+}
+
+TEST_P(RowwiseTest, QuantiseFineEqualsScalarAndItsFirstHalfIsQuantise) {
+  Random random(13);
+  for (int n : {64, 192, 512, 2048}) {
+    for (float sigma : {1.0f, 1e-30f, 1e-41f, 0.0f}) {
+      const std::vector<float> x = random.floats(size(n), sigma);
+      struct Fine {
+        std::vector<uint8_t> q, rest;
+        float scale = 0, rest_scale = 0;
+      };
+      const auto fine = [&](const Variant& v) {
+        Fine f{std::vector<uint8_t>(size(n)), std::vector<uint8_t>(size(n))};
+        std::vector<float> spent = x;
+        v.quantise_fine(spent.data(), n, {f.q.data(), 0, &f.scale, 0}, {f.rest.data(), 0, &f.rest_scale, 0});
+        return f;
+      };
+      const Fine got = fine(GetParam()), want = fine(scalar());
+      EXPECT_EQ(got.q, want.q);
+      EXPECT_EQ(got.rest, want.rest);
+      EXPECT_TRUE(same_bits(std::vector{got.scale, got.rest_scale}, std::vector{want.scale, want.rest_scale}));
+      std::vector<uint8_t> q(size(n));
+      float scale = 0;
+      scalar().quantise(x.data(), 0, 1, n, n, {q.data(), 0, &scale, 0});
+      EXPECT_EQ(got.q, q);
+      EXPECT_EQ(got.scale, scale);
+      if (sigma < 1e-35f) continue;
+      double worst = 0, absmax = 0;
+      for (int i = 0; i < n; ++i) {
+        const double value = (got.q[size(i)] - 128) * static_cast<double>(got.scale) +
+                             (got.rest[size(i)] - 128) * static_cast<double>(got.rest_scale);
+        worst = std::max(worst, std::fabs(value - static_cast<double>(x[size(i)])));
+        absmax = std::max(absmax, std::fabs(static_cast<double>(x[size(i)])));
+      }
+      EXPECT_LT(worst, absmax / 127 / 127 / 4 * 1.01);  // half a step of the rest, which reaches half a step
     }
   }
 }

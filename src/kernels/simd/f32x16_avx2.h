@@ -68,6 +68,11 @@ SHORTHAND_INLINE __m256 scale_by_power_half(__m256 a, __m256 n) {
 SHORTHAND_INLINE F32x16 scale_by_power(F32x16 a, F32x16 n) {
   return {scale_by_power_half(a.lo, n.lo), scale_by_power_half(a.hi, n.hi)};
 }
+// quarters in the order 1, 0, 3, 2, and halves exchanged
+SHORTHAND_INLINE F32x16 swap_quarters(F32x16 a) {
+  return {_mm256_permute2f128_ps(a.lo, a.lo, 1), _mm256_permute2f128_ps(a.hi, a.hi, 1)};
+}
+SHORTHAND_INLINE F32x16 swap_halves(F32x16 a) { return {a.hi, a.lo}; }
 SHORTHAND_INLINE float first_lane(F32x16 a) { return _mm_cvtss_f32(_mm256_castps256_ps128(a.lo)); }
 SHORTHAND_INLINE float join_sum(F32x16 a) {
   const __m256 h8 = _mm256_add_ps(a.lo, a.hi);

@@ -43,6 +43,9 @@ SHORTHAND_INLINE F32x16 scale_by_power(F32x16 a, F32x16 n) {
   return {
       _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a.v), _mm512_slli_epi32(_mm512_cvtps_epi32(n.v), 23)))};
 }
+// quarters in the order 1, 0, 3, 2, and halves exchanged
+SHORTHAND_INLINE F32x16 swap_quarters(F32x16 a) { return {_mm512_shuffle_f32x4(a.v, a.v, 0xb1)}; }
+SHORTHAND_INLINE F32x16 swap_halves(F32x16 a) { return {_mm512_shuffle_f32x4(a.v, a.v, 0x4e)}; }
 SHORTHAND_INLINE float first_lane(F32x16 a) { return _mm512_cvtss_f32(a.v); }
 SHORTHAND_INLINE float join_sum(F32x16 a) {
   const __m256 h8 = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
