@@ -301,8 +301,9 @@ uint64_t Container::promised_bytes() const {
 
 // Where the last of an MP4's boxes ends, from its head.
 uint64_t Container::end_of_boxes() const {
+  constexpr int kMostBoxes = 1 << 20;  // a day of fragments of a tenth of a second; else a file of nothing but heads
   uint64_t at = 0;
-  while (at < source_.size()) {
+  for (int i = 0; i < kMostBoxes && at < source_.size(); ++i) {
     std::array<std::byte, 16> head{};
     const auto n = source_.read_at(at, head);
     if (!n || *n < 8) break;

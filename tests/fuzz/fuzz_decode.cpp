@@ -32,6 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   limits.max_seconds = 20;
   limits.max_bytes = 8 << 20;
   if (size > 0 && data[size - 1] % 4 == 0) limits.channel = data[size - 1] / 4 % 3;
+  if (size > 1 && data[size - 2] % 8 == 0) limits.track = data[size - 2] % 16 ? "2" : "en";
   auto reader = SoundReader::open(*std::move(source), limits);
   if (!reader) return 0;
   const uint64_t first = fingerprint(*reader);

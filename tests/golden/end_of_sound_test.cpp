@@ -6,8 +6,8 @@
 
 #include "audio/recording.h"
 #include "engine/transcriber.h"
-#include "support/npy.h"
 #include "support/real_models.h"
+#include "support/shared_data.h"
 #include "support/sound_files.h"
 
 namespace shorthand {
