@@ -270,10 +270,12 @@ class Importer {
     if (v.type != Type::f32 || (v.shape != Shape() && v.shape != Shape{rows}))
       return bad_input(fmt::format("{}: tensor '{}' is {} {}; it must be float32, one or [{}]", file_, scale_name,
                                    info(v.type).name, v.shape.text(), rows));
+    const bool of_tensor = v.shape == Shape();
     for (size_t at = 0; at < v.bytes.size(); at += sizeof(float)) {
       float divisor;
       std::memcpy(&divisor, v.bytes.data() + at, sizeof divisor);
-      if (!(divisor > 0) || std::isinf(divisor))
+      // CTranslate2 gives a whole tensor of zeros the scale infinity, which makes them zeros again.
+      if (!(divisor > 0) || (std::isinf(divisor) && !of_tensor))
         return bad_input(
             fmt::format("{}: tensor '{}' holds a scale that is no positive number; the file is damaged, or "
                         "its conversion had failed",

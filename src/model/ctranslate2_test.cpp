@@ -440,6 +440,15 @@ TEST(CTranslate2Test, WeightsThatAreNotWhispersAreRefused) {
                 [&](auto& p) { std::memcpy(&p.at("encoder/layer_0/ffn/linear_0/weight_scale").data[40], &bad, 4); }),
         HasSubstr("holds a scale that is no positive number"));
   }
+  EXPECT_EQ(changed("4.8.5-int16",
+                    [](auto& p) {
+                      auto& weight = p.at("encoder/layer_0/ffn/linear_0/weight").data;
+                      weight.assign(weight.size(), '\0');
+                      const float infinity = std::numeric_limits<float>::infinity();
+                      std::memcpy(p.at("encoder/layer_0/ffn/linear_0/weight_scale").data.data(), &infinity, 4);
+                    }),
+            "read")
+      << "what CTranslate2 writes of zeros in int16";
   EXPECT_THAT(changed(i8,
                       [](auto& p) {
                         p.at("encoder/layer_0/ffn/linear_0/weight_scale").shape = {16, 16};
