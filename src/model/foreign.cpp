@@ -78,7 +78,7 @@ std::string describe_text(std::string_view head) {
   if (start.starts_with("<!doctype") || start.starts_with("<html") || start.starts_with("<?xml"))
     return "is a web page, not a model; perhaps a download that failed: fetch it again (shorthand models pull NAME)";
   if (start.starts_with("{") || start.starts_with("["))
-    return "is JSON, not a model; give the directory that holds config.json and model.safetensors";
+    return "is JSON, not a model; give the directory that it lies in, or a model file";
   return "is a text file, not a model; perhaps a download that failed: fetch it again (shorthand models pull NAME)";
 }
 
