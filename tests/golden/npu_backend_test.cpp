@@ -189,7 +189,7 @@ TEST(NpuSimTest, TakesMixedWeightsAtALoss) {
   const double plain = losses_of(models, models.plain, layers, mel.values.span()).array;
   std::printf("against float32, relative L2: of mixed weights %.4f, of plain ones %.4f\n", mixed, plain);
   EXPECT_GT(mixed, 1.02 * plain);
-  EXPECT_LT(mixed, 0.0125);
+  EXPECT_LT(mixed, 0.0132);
 }
 
 TEST(NpuSimTest, RefusesWhatTheArrayDoesNotCompute) {
