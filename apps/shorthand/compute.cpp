@@ -84,9 +84,9 @@ Result<ChosenModel> find_model(const std::string& option, const Wanted& wanted) 
 }
 
 Result<std::shared_ptr<const Model>> open_model(const std::optional<std::filesystem::path>& path, ComputeType type,
-                                                ThreadPool& pool) {
-  if (path) return Model::open(*path, type, pool);
-  return Model::from_bytes(builtin_model_bytes(), std::string(kBuiltinName), type, pool);
+                                                ThreadPool& pool, EncoderRows rows) {
+  if (path) return Model::open(*path, type, pool, rows);
+  return Model::from_bytes(builtin_model_bytes(), std::string(kBuiltinName), type, pool, rows);
 }
 
 void add_compute_options(CLI::App& command, ComputeOptions& o) {
@@ -125,7 +125,8 @@ Result<std::unique_ptr<Compute>> open_compute(const ComputeOptions& options, Wan
   compute->array = array;
   const Stopwatch loading;
   compute->chosen = SHORTHAND_TRY(find_model(options.model, {.type = type, .language = spoken}));
-  compute->model = SHORTHAND_TRY(open_model(compute->chosen.path, type, compute->pool));
+  const EncoderRows rows = array.empty() ? EncoderRows::mixed : EncoderRows::plain;
+  compute->model = SHORTHAND_TRY(open_model(compute->chosen.path, type, compute->pool, rows));
   compute->load_ms = loading.elapsed_ms();
   return compute;
 }

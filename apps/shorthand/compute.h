@@ -40,7 +40,7 @@ Result<ChosenModel> find_model(const std::string& option, const Wanted& wanted);
 
 // A model by path or name, the built-in one included.
 Result<std::shared_ptr<const Model>> open_model(const std::optional<std::filesystem::path>& path, ComputeType type,
-                                                ThreadPool& pool);
+                                                ThreadPool& pool, EncoderRows rows = EncoderRows::mixed);
 
 // A model ready to run, and what it runs on. Kept in one place: contexts point into it.
 struct Compute {

@@ -29,11 +29,12 @@ class Backend {
   virtual RanOn ran_on() const = 0;
 };
 
-// `weights` and what `context` points to outlive the backend.
+// `weights` and what `context` points to outlive the backend. The encoder's rows are not plain.
 std::unique_ptr<Backend> make_cpu_backend(const Weights& weights, const Context& context);
 
 // The encoder as one design on the simulated array `array` ("npu1", "npu2"), one window a launch: seconds to
-// minutes of work for each. Errors: float32 weights, a shape that the array cannot hold. `weights` may go.
+// minutes of work for each. Plain encoder rows go to it as they are; mixed ones are unmixed and rounded a second time,
+// and it is less exact (docs/npu.md). Errors: float32 weights, a shape that the array cannot hold. `weights` may go.
 Result<std::unique_ptr<Backend>> make_npu_sim_backend(const Weights& weights, std::string_view array);
 
 // What stands between this machine and `--device npu`, but for the artefacts, which are a model's.

@@ -2,9 +2,6 @@
 // The encoder on an array, simulated or of this machine: the design that the emitted program is, with its data.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-
 #include "engine/backend.h"
 #include "model/sha256.h"
 #include "npu/check.h"
@@ -17,32 +14,39 @@ namespace {
 
 std::span<const float> floats(const float* from, int n) { return {from, from ? static_cast<size_t>(n) : 0}; }
 
-// Rows [first, first + n) of a packed matrix, one after the other. The array does not mix what it quantises, so the
-// rows are unmixed and quantised again.
+// Rows [first, first + n) of a matrix, one after the other: where the weights hold them plain, or made of mixed ones.
 struct Rows {
-  Rows(const Linear& l, int first, int n) : scales(static_cast<size_t>(n)) {
-    const int depth = gemm_i8::padded_depth(l.i8.k);
-    values.reserve(static_cast<size_t>(n) * static_cast<size_t>(l.i8.k));
-    std::vector<float> w(static_cast<size_t>(depth));
-    for (int row = first; row < first + n; ++row) {
-      for (int k = 0; k < depth; ++k)
-        w[static_cast<size_t>(k)] = static_cast<float>(l.i8.panels[gemm_i8::panel_offset(row, k, depth)]);
-      rowwise::unmix_vectors(w.data(), depth / rowwise::kMixLanes, rowwise::kMixLanes);
-      quantise(std::span(w).first(static_cast<size_t>(l.i8.k)), l.i8.scales[row],
-               scales[static_cast<size_t>(row - first)]);
+  Rows(const Linear& l, int first, int n) {
+    const size_t depth = static_cast<size_t>(l.in), from = static_cast<size_t>(first), rows = static_cast<size_t>(n);
+    view.bias = floats(l.bias ? l.bias + first : nullptr, n);
+    if (l.plain.values) {
+      view.weights = {l.plain.values + from * depth, rows * depth};
+      view.scales = {l.plain.scales + from, rows};
+    } else {
+      unmix(l, first, n);
+      view.weights = values;
+      view.scales = scales;
     }
-    view = {values, scales, floats(l.bias ? l.bias + first : nullptr, n)};
   }
   Rows(Rows&&) = default;  // a vector that moves keeps its elements where they are
 
-  void quantise(std::span<const float> w, float unit, float& scale) {
-    float largest = 0;
-    for (float v : w) largest = std::max(largest, std::fabs(v));
-    scale = largest / 127 * unit;
-    for (float v : w) values.push_back(static_cast<int8_t>(std::lrint(largest > 0 ? v * (127 / largest) : 0)));
+  // The array does not mix what it quantises, so mixed rows are unmixed and quantised a second time.
+  void unmix(const Linear& l, int first, int n) {
+    const int depth = gemm_i8::padded_depth(l.in);
+    values.resize(static_cast<size_t>(n) * static_cast<size_t>(l.in));
+    scales.resize(static_cast<size_t>(n));
+    std::vector<float> w(static_cast<size_t>(depth));
+    for (int row = 0; row < n; ++row) {
+      for (int k = 0; k < depth; ++k)
+        w[static_cast<size_t>(k)] = static_cast<float>(l.i8.panels[gemm_i8::panel_offset(first + row, k, depth)]);
+      rowwise::unmix_vectors(w.data(), depth / rowwise::kMixLanes, rowwise::kMixLanes);
+      float& scale = scales[static_cast<size_t>(row)];
+      gemm_i8::quantise(w.data(), 1, l.in, values.data() + static_cast<ptrdiff_t>(row) * l.in, &scale);
+      scale *= l.i8.scales[first + row];
+    }
   }
 
-  std::vector<int8_t> values;
+  std::vector<int8_t> values;  // of mixed rows alone
   std::vector<float> scales;
   npu::LinearWeights view;
 };

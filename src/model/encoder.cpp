@@ -34,6 +34,7 @@ Encoder::Encoder(const Weights& weights, const Context& context)
       positions_(weights.config.n_audio_ctx),
       mel_(size(2 * positions_ + 2) * size(weights.config.n_mels)),
       stem_(size(2 * positions_ + 2) * size(width_)) {
+  assert(weights.encoder_rows == EncoderRows::mixed);
   const Config& c = weights.config;
   const int capacity = static_cast<int>(round_up(size(positions_), attention::kKeyAlign));
   cache_memory_ = AlignedBuffer<std::byte>(KeyValueCache::bytes(weights.type, c.n_audio_head, capacity));

@@ -27,7 +27,7 @@ struct EncoderOutput {
 // Every byte that changes while one window is encoded, planned once: run() allocates nothing. One window at a time.
 class Encoder {
  public:
-  // `weights` and what `context` points to outlive the encoder.
+  // `weights`, whose encoder rows are not plain, and what `context` points to outlive the encoder.
   Encoder(const Weights& weights, const Context& context);
 
   // mel: [2 * positions, n_mels], a row a frame, positions <= n_audio_ctx: the encoder hears what it is given, and of

@@ -16,27 +16,28 @@ Result<FilterBank> make_filters(const NativeHeader& h) {
 
 }  // namespace
 
-Result<std::shared_ptr<const Model>> Model::open(const std::filesystem::path& path, ComputeType type,
-                                                 ThreadPool& pool) {
+Result<std::shared_ptr<const Model>> Model::open(const std::filesystem::path& path, ComputeType type, ThreadPool& pool,
+                                                 EncoderRows rows) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(path, ignored)) {
     MappedFile file = SHORTHAND_TRY(MappedFile::open(path));
     if (is_native(file.bytes())) return map(std::move(file), type);
   }
-  return pack(SHORTHAND_TRY(open_checkpoint(path)), type, pool);
+  return pack(SHORTHAND_TRY(open_checkpoint(path)), type, rows, pool);
 }
 
 Result<std::shared_ptr<const Model>> Model::from_bytes(std::span<const std::byte> bytes, std::string name,
-                                                       ComputeType type, ThreadPool& pool) {
-  return pack(SHORTHAND_TRY(parse_checkpoint(bytes, name)), type, pool);
+                                                       ComputeType type, ThreadPool& pool, EncoderRows rows) {
+  return pack(SHORTHAND_TRY(parse_checkpoint(bytes, name)), type, rows, pool);
 }
 
-Result<std::shared_ptr<const Model>> Model::pack(Checkpoint checkpoint, ComputeType type, ThreadPool& pool) {
+Result<std::shared_ptr<const Model>> Model::pack(Checkpoint checkpoint, ComputeType type, EncoderRows rows,
+                                                 ThreadPool& pool) {
   const std::shared_ptr<Model> model(new Model);
   model->name_ = checkpoint.file;
   model->format_ = checkpoint.format;
-  AlignedBuffer<std::byte> memory(arena_bytes(checkpoint.config, type));
-  SHORTHAND_TRY(pack_weights(checkpoint, type, memory.data(), pool));
+  AlignedBuffer<std::byte> memory(arena_bytes(checkpoint.config, type, rows));
+  SHORTHAND_TRY(pack_weights(checkpoint, type, rows, memory.data(), pool));
   model->header_ = {type,
                     checkpoint.config,
                     checkpoint.english_only,
@@ -45,7 +46,7 @@ Result<std::shared_ptr<const Model>> Model::pack(Checkpoint checkpoint, ComputeT
                     std::move(checkpoint.mel_filters),
                     std::move(checkpoint.generation)};
   SHORTHAND_TRY(model->finish());
-  model->weights_ = weights_in(memory.data(), model->header_.config, type);
+  model->weights_ = weights_in(memory.data(), model->header_.config, type, rows);
   model->memory_ = std::move(memory);
   return std::shared_ptr<const Model>(model);
 }
@@ -77,6 +78,14 @@ Result<void> Model::finish() {
   if (const auto filters = make_filters(header_); !filters)
     return bad_input(fmt::format("{}: {}", name_, filters.error().message));
   return {};
+}
+
+Result<void> Model::save(const std::filesystem::path& path) const {
+  if (weights_.encoder_rows == EncoderRows::plain) {
+    return usage_error(fmt::format(
+        "{}: was opened for an array, whose plain rows no native file holds; open it for the CPU to save it", name_));
+  }
+  return write_native(path, header_, arena());
 }
 
 FilterBank Model::filter_bank() const { return *make_filters(header_); }

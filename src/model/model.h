@@ -24,17 +24,19 @@ namespace shorthand {
 class Model {
  public:
   // Opens a model file or directory of any format this program reads. A native file is mapped and ready; any other is
-  // packed for `type`, by all threads of `pool`. Errors: not a model, damaged, or a native file of the other compute
-  // type.
+  // packed for `type` and, in int8, for what the encoder will run on, by all threads of `pool`. The rows of a native
+  // int8 file are mixed, whatever is asked: weights().encoder_rows says what they are. Errors: not a model, damaged, or
+  // a native file of the other compute type.
   static Result<std::shared_ptr<const Model>> open(const std::filesystem::path& path, ComputeType type,
-                                                   ThreadPool& pool);
+                                                   ThreadPool& pool, EncoderRows rows = EncoderRows::mixed);
 
   // The same from the bytes of a ggml file, read before this returns. `name` stands for it in messages.
   static Result<std::shared_ptr<const Model>> from_bytes(std::span<const std::byte> bytes, std::string name,
-                                                         ComputeType type, ThreadPool& pool);
+                                                         ComputeType type, ThreadPool& pool,
+                                                         EncoderRows rows = EncoderRows::mixed);
 
-  // Writes the native file: what open() maps.
-  Result<void> save(const std::filesystem::path& path) const { return write_native(path, header_, arena()); }
+  // Writes the native file: what open() maps. Errors: plain rows, which no file holds.
+  Result<void> save(const std::filesystem::path& path) const;
 
   const Config& config() const { return header_.config; }
   const Weights& weights() const { return weights_; }
@@ -46,7 +48,8 @@ class Model {
 
  private:
   Model() = default;
-  static Result<std::shared_ptr<const Model>> pack(Checkpoint checkpoint, ComputeType type, ThreadPool& pool);
+  static Result<std::shared_ptr<const Model>> pack(Checkpoint checkpoint, ComputeType type, EncoderRows rows,
+                                                   ThreadPool& pool);
   static Result<std::shared_ptr<const Model>> map(MappedFile file, ComputeType type);
   Result<void> finish();
   std::span<const std::byte> arena() const;

@@ -38,10 +38,12 @@ class Arena {
     return n;
   }
 
-  Linear linear(int out, int in, bool has_bias) {
-    Linear l{out, in, {}, {}, nullptr};
+  Linear linear(int out, int in, bool has_bias, EncoderRows rows = EncoderRows::mixed) {
+    Linear l{out, in, {}, {}, {}, nullptr};
     const size_t columns = size(gemm_i8::panel_count(out)) * gemm_i8::kPanelColumns;
-    if (type_ == ComputeType::int8) {
+    if (type_ == ComputeType::int8 && rows == EncoderRows::plain) {
+      l.plain = {take<int8_t>(size(out) * size(in)), take<float>(size(out))};
+    } else if (type_ == ComputeType::int8) {
       l.i8.panels = take<int8_t>(gemm_i8::packed_bytes(out, in));
       l.i8.scales = take<float>(columns);
       l.i8.bias_sums = take<int32_t>(columns);
@@ -62,22 +64,23 @@ class Arena {
   size_t used_ = 0;
 };
 
-Weights lay_out(Arena& arena, const Config& c, ComputeType type) {
+Weights lay_out(Arena& arena, const Config& c, ComputeType type, EncoderRows rows) {
   Weights w;
   w.config = c;
   w.type = type;
+  if (type == ComputeType::int8) w.encoder_rows = rows;
   const int d = c.n_audio_state;
-  w.conv1 = arena.linear(d, 3 * c.n_mels, true);
-  w.conv2 = arena.linear(d, 3 * d, true);
+  w.conv1 = arena.linear(d, 3 * c.n_mels, true, rows);
+  w.conv2 = arena.linear(d, 3 * d, true, rows);
   w.audio_positions = arena.take<float>(size(c.n_audio_ctx) * size(d));
   for (int i = 0; i < c.n_audio_layer; ++i) {
     EncoderBlock b;
     b.attn_ln = arena.norm(d);
-    b.qkv = arena.linear(3 * d, d, true);
-    b.attn_out = arena.linear(d, d, true);
+    b.qkv = arena.linear(3 * d, d, true, rows);
+    b.attn_out = arena.linear(d, d, true, rows);
     b.mlp_ln = arena.norm(d);
-    b.fc1 = arena.linear(4 * d, d, true);
-    b.fc2 = arena.linear(d, 4 * d, true);
+    b.fc1 = arena.linear(4 * d, d, true, rows);
+    b.fc2 = arena.linear(d, 4 * d, true, rows);
     w.encoder.push_back(b);
   }
   w.ln_post = arena.norm(d);
@@ -121,7 +124,7 @@ void mix_heads(std::span<float> m, int columns, HeadMix mix) {
 // to write.
 class Packer {
  public:
-  Packer(const Checkpoint& checkpoint, ComputeType type) : checkpoint_(checkpoint), type_(type) {}
+  explicit Packer(const Checkpoint& checkpoint) : checkpoint_(checkpoint) {}
 
   Result<void> norm(const Norm& to, const std::string& name, int d) const {
     SHORTHAND_TRY(floats(to.gamma, name + ".weight", {size(d)}));
@@ -134,7 +137,7 @@ class Packer {
 
   // One matrix made of the rows of several: query, key and value share their input.
   Result<void> linear(const Linear& to, const std::vector<std::string>& names, HeadMix mix = HeadMix::none) const {
-    if (type_ == ComputeType::float32) mix = HeadMix::none;
+    if (to.f32.panels) mix = HeadMix::none;
     const int rows = to.out / static_cast<int>(names.size());
     AlignedBuffer<float> dense(size(to.out) * size(to.in));
     for (size_t i = 0; i < names.size(); ++i) {
@@ -174,8 +177,13 @@ class Packer {
  private:
   // dense [out, in] is spent.
   void pack(const Linear& to, AlignedBuffer<float>& dense) const {
-    if (type_ == ComputeType::float32) {
+    if (to.f32.panels) {
       gemm_f32::pack(dense.data(), to.out, to.in, const_cast<float*>(to.f32.panels));
+      return;
+    }
+    if (to.plain.values) {
+      gemm_i8::quantise(dense.data(), to.out, to.in, const_cast<int8_t*>(to.plain.values),
+                        const_cast<float*>(to.plain.scales));
       return;
     }
     const int depth = gemm_i8::padded_depth(to.in);
@@ -191,7 +199,6 @@ class Packer {
   }
 
   const Checkpoint& checkpoint_;
-  ComputeType type_;
 };
 
 }  // namespace
@@ -219,21 +226,22 @@ void Weights::embed(int token, float* out) const {
   for (size_t i = 0; i < d; ++i) out[i] *= token_embedding.i8.scales[token];
 }
 
-size_t arena_bytes(const Config& config, ComputeType type) {
+size_t arena_bytes(const Config& config, ComputeType type, EncoderRows rows) {
   Arena arena(nullptr, type);
-  lay_out(arena, config, type);
+  lay_out(arena, config, type, rows);
   return arena.used();
 }
 
-Weights weights_in(const std::byte* memory, const Config& config, ComputeType type) {
+Weights weights_in(const std::byte* memory, const Config& config, ComputeType type, EncoderRows rows) {
   Arena arena(memory, type);
-  return lay_out(arena, config, type);
+  return lay_out(arena, config, type, rows);
 }
 
-Result<void> pack_weights(const Checkpoint& checkpoint, ComputeType type, std::byte* memory, ThreadPool& pool) {
+Result<void> pack_weights(const Checkpoint& checkpoint, ComputeType type, EncoderRows rows, std::byte* memory,
+                          ThreadPool& pool) {
   const Config& c = checkpoint.config;
-  const Weights w = weights_in(memory, c, type);
-  const Packer packer(checkpoint, type);
+  const Weights w = weights_in(memory, c, type, rows);
+  const Packer packer(checkpoint);
 
   std::vector<std::function<Result<void>()>> tasks;
   tasks.emplace_back([&] { return packer.linear(w.token_embedding, {"decoder.token_embedding"}); });

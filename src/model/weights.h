@@ -26,12 +26,24 @@ enum class ComputeType : uint8_t { int8, float32 };
 std::string_view compute_type_name(ComputeType type);
 Result<ComputeType> parse_compute_type(std::string_view name);  // "auto" is int8
 
-// y = x W^T + bias; W is [out, in], in one of the two packed forms. In int8 the rows of W are mixed before they are
-// quantised (rowwise.h), as those of x are; the channels' scales take the mix's gain off again.
+// How the encoder's int8 rows lie: mixed, for the CPU, or plain, for arrays, which mix no rows. The decoder's are the
+// CPU's.
+enum class EncoderRows : uint8_t { mixed, plain };
+
+// Rows [out, in], one after the other, with a scale each.
+struct PlainRows {
+  const int8_t* values = nullptr;
+  const float* scales = nullptr;
+};
+
+// y = x W^T + bias; W is [out, in], in one of three forms. In i8 the rows of W are mixed before they are quantised
+// (rowwise.h), as those of x are; the channels' scales take the mix's gain off again. Plain rows are quantised as they
+// are; the CPU does not multiply them.
 struct Linear {
   int out = 0, in = 0;
   gemm_i8::PackedB i8;
   gemm_f32::PackedB f32;
+  PlainRows plain;
   const float* bias = nullptr;  // padded to whole panels; none where the layer has none
 };
 
@@ -66,8 +78,9 @@ struct DecoderBlock {
 struct Weights {
   Config config;
   ComputeType type = ComputeType::int8;
-  Linear conv1, conv2;                     // [d, 3 * inputs]: the three taps side by side, oldest frame first
-  const float* audio_positions = nullptr;  // [n_audio_ctx, d]
+  EncoderRows encoder_rows = EncoderRows::mixed;  // of int8
+  Linear conv1, conv2;                            // [d, 3 * inputs]: the three taps side by side, oldest frame first
+  const float* audio_positions = nullptr;         // [n_audio_ctx, d]
   std::vector<EncoderBlock> encoder;
   Norm ln_post;
   Linear token_embedding;                 // [n_vocab, d]: looked up by row, and the logit matrix
@@ -80,12 +93,14 @@ struct Weights {
 };
 
 // Bytes of the arena that a model of these sizes needs.
-size_t arena_bytes(const Config& config, ComputeType type);
+size_t arena_bytes(const Config& config, ComputeType type, EncoderRows rows = EncoderRows::mixed);
 
 // The view of an arena; the memory must outlive it. A pure function of its arguments.
-Weights weights_in(const std::byte* arena, const Config& config, ComputeType type);
+Weights weights_in(const std::byte* arena, const Config& config, ComputeType type,
+                   EncoderRows rows = EncoderRows::mixed);
 
 // Reads, converts and packs every tensor into an arena of arena_bytes(). Errors: a tensor that cannot be read.
-Result<void> pack_weights(const Checkpoint& checkpoint, ComputeType type, std::byte* arena, ThreadPool& pool);
+Result<void> pack_weights(const Checkpoint& checkpoint, ComputeType type, EncoderRows rows, std::byte* arena,
+                          ThreadPool& pool);
 
 }  // namespace shorthand

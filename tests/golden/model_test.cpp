@@ -2,6 +2,8 @@
 // The network's promises that need no golden data, with the built-in model.
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <random>
 #include <span>
@@ -9,6 +11,7 @@
 #include "audio/recording.h"
 #include "engine/builtin.h"
 #include "engine/transcriber.h"
+#include "model/checkpoint.h"
 #include "support/process.h"
 #include "support/shared_data.h"
 
@@ -19,7 +22,8 @@ struct Loaded {
   Kernels kernels = choose_kernels(best_isa());
   ThreadPool pool{2};
   std::shared_ptr<const Model> model;
-  explicit Loaded(ComputeType type) : model(*Model::from_bytes(builtin_model_bytes(), "builtin", type, pool)) {}
+  explicit Loaded(ComputeType type, EncoderRows rows = EncoderRows::mixed)
+      : model(*Model::from_bytes(builtin_model_bytes(), "builtin", type, pool, rows)) {}
   Context context() { return {&kernels, &pool}; }
 };
 
@@ -222,6 +226,47 @@ TEST(NativeTest, SavedAndMappedIsTheSameModel) {
     ASSERT_FALSE(other.ok());
     EXPECT_EQ(other.error().kind, Error::Kind::usage);
   }
+}
+
+// Rows for an array are the file's, rounded once; the decoder is packed as ever.
+TEST(PlainRowsTest, AreTheWeightsWithinHalfAStep) {
+  Loaded plain(ComputeType::int8, EncoderRows::plain), mixed(ComputeType::int8);
+  const Weights &w = plain.model->weights(), &cpu = mixed.model->weights();
+  ASSERT_EQ(w.encoder_rows, EncoderRows::plain);
+  ASSERT_EQ(cpu.encoder_rows, EncoderRows::mixed);
+  const Checkpoint file = *parse_checkpoint(builtin_model_bytes(), "builtin");
+  const size_t last = w.encoder.size() - 1;
+  const std::string block = fmt::format("encoder.blocks.{}.", last);
+  for (const auto& [layer, name] :
+       {std::pair(w.encoder[last].fc1, block + "mlp.0"), {w.encoder[0].fc2, "encoder.blocks.0.mlp.2"}}) {
+    EXPECT_FALSE(layer.i8.panels || layer.f32.panels) << name;
+    const size_t out = static_cast<size_t>(layer.out), in = static_cast<size_t>(layer.in);
+    std::vector<float> want(out * in), bias(out);
+    ASSERT_TRUE(file.read_tensor(name + ".weight", {out, in}, want).ok());
+    ASSERT_TRUE(file.read_tensor(name + ".bias", {out}, bias).ok());
+    EXPECT_TRUE(std::ranges::equal(bias, std::span(layer.bias, out)));
+    for (size_t i = 0; i < want.size(); ++i) {
+      const float step = layer.plain.scales[i / in];
+      ASSERT_NEAR(static_cast<float>(layer.plain.values[i]) * step, want[i], 0.5001f * step) << name << " " << i;
+    }
+  }
+  const auto decoder_bytes = [](const Linear& l) { return std::span(l.i8.panels, gemm_i8::packed_bytes(l.out, l.in)); };
+  EXPECT_TRUE(std::ranges::equal(decoder_bytes(w.decoder[0].cross_kv), decoder_bytes(cpu.decoder[0].cross_kv)));
+  EXPECT_TRUE(std::ranges::equal(decoder_bytes(w.token_embedding), decoder_bytes(cpu.token_embedding)));
+}
+
+// A native file holds mixed rows alone: none is written of plain ones, and one that is asked for them has not got them.
+TEST(PlainRowsTest, AreInNoNativeFile) {
+  const testing::TemporaryFolder folder;
+  Loaded plain(ComputeType::int8, EncoderRows::plain), mixed(ComputeType::int8);
+  const Result<void> saved = plain.model->save(folder / "model");
+  ASSERT_FALSE(saved.ok());
+  EXPECT_EQ(saved.error().kind, Error::Kind::usage);
+  ASSERT_TRUE(mixed.model->save(folder / "model").ok());
+  const auto mapped = Model::open(folder / "model", ComputeType::int8, mixed.pool, EncoderRows::plain);
+  ASSERT_TRUE(mapped.ok());
+  EXPECT_EQ((*mapped)->weights().encoder_rows, EncoderRows::mixed);
+  EXPECT_EQ(Loaded(ComputeType::float32, EncoderRows::plain).model->weights().encoder_rows, EncoderRows::mixed);
 }
 
 // Weights of version 1 were not mixed: int8 must be converted again, float32 is what it was.

@@ -18,7 +18,8 @@ struct Loaded {
   Kernels kernels = choose_kernels(best_isa());
   ThreadPool pool{2};
   std::shared_ptr<const Model> model;
-  explicit Loaded(ComputeType type) : model(*Model::from_bytes(builtin_model_bytes(), "builtin", type, pool)) {}
+  explicit Loaded(ComputeType type, EncoderRows rows = EncoderRows::mixed)
+      : model(*Model::from_bytes(builtin_model_bytes(), "builtin", type, pool, rows)) {}
   Context context() { return {&kernels, &pool}; }
 };
 
@@ -79,10 +80,10 @@ double cosine(const std::vector<float>& a, const std::vector<float>& b) {
 }
 
 TEST(NpuSimTest, HearsTheSameWordsAsTheCpu) {
-  Loaded int8(ComputeType::int8), float32(ComputeType::float32);
-  auto array = make_npu_sim_backend(int8.model->weights(), "npu1");
+  Loaded int8(ComputeType::int8), plain(ComputeType::int8, EncoderRows::plain), float32(ComputeType::float32);
+  auto array = make_npu_sim_backend(plain.model->weights(), "npu1");
   ASSERT_TRUE(array.ok()) << array.error().message;
-  const Heard npu = hear(int8, std::move(*array));
+  const Heard npu = hear(plain, std::move(*array));
   const Heard cpu = hear(int8, make_cpu_backend(int8.model->weights(), int8.context()));
   const Heard exact = hear(float32, make_cpu_backend(float32.model->weights(), float32.context()));
 
@@ -102,31 +103,37 @@ TEST(NpuSimTest, HearsTheSameWordsAsTheCpu) {
 
   // The decoder has nothing but what the array left: other bytes, other words.
   std::vector<std::vector<float>> lost = npu.windows;
-  EXPECT_EQ(hear(int8, nullptr, npu.windows).text, npu.text);
+  EXPECT_EQ(hear(plain, nullptr, npu.windows).text, npu.text);
   std::fill_n(lost[0].begin(), 192 * 100, 0.0f);  // the first two seconds
-  EXPECT_NE(hear(int8, nullptr, lost).text, npu.text);
+  EXPECT_NE(hear(plain, nullptr, lost).text, npu.text);
 }
 
-// Encoders of a model's first layers, against the whole arithmetic in float32: of the array, and of the CPU's int8.
+// The built-in model for the array, for the CPU and in float32.
+struct Models {
+  Loaded plain{ComputeType::int8, EncoderRows::plain}, int8{ComputeType::int8}, float32{ComputeType::float32};
+};
+
+// Encoders of a model's first layers, against the whole arithmetic in float32: of the array, `given` one of the int8
+// models, and of the CPU's int8.
 struct Losses {
   double array, cpu, array_cosine, cpu_cosine;
 };
-Losses losses_of(Loaded& int8, Loaded& float32, size_t layers, std::span<const float> mel) {
-  const auto first = [layers](const Model& model) {
-    Weights w = model.weights();
+Losses losses_of(Models& models, const Loaded& given, size_t layers, std::span<const float> mel) {
+  const auto first = [layers](const Loaded& loaded) {
+    Weights w = loaded.model->weights();
     w.encoder.resize(layers);
     w.config.n_audio_layer = static_cast<int>(layers);
     return w;
   };
   const auto encoded = [&](Backend& backend) {
-    EncoderOutput out(int8.model->config());
+    EncoderOutput out(models.int8.model->config());
     EXPECT_TRUE(backend.encode(mel, out));
     return std::vector<float>(out.data.span().begin(), out.data.span().end());
   };
-  const Weights i8 = first(*int8.model), f32 = first(*float32.model);
-  const std::vector<float> exact = encoded(*make_cpu_backend(f32, float32.context()));
-  const std::vector<float> cpu = encoded(*make_cpu_backend(i8, int8.context()));
-  const std::vector<float> npu = encoded(**make_npu_sim_backend(i8, "npu1"));
+  const Weights i8 = first(models.int8), f32 = first(models.float32);
+  const std::vector<float> exact = encoded(*make_cpu_backend(f32, models.float32.context()));
+  const std::vector<float> cpu = encoded(*make_cpu_backend(i8, models.int8.context()));
+  const std::vector<float> npu = encoded(**make_npu_sim_backend(first(given), "npu1"));
   return {relative(npu, exact), relative(cpu, exact), cosine(npu, exact), cosine(cpu, exact)};
 }
 
@@ -141,16 +148,16 @@ Mel mel_of(Loaded& loaded, const std::string& name, float gain) {
 }
 
 // The stream after each layer, through the last LayerNorm: encoders of one layer, of two, ... of the model's weights.
-// Its rows are not mixed, as the CPU's are: the bounds are what the array itself has reached.
+// Its rows are not mixed, as the CPU's are: the bounds are what the array has reached, and a little more.
 TEST(NpuSimTest, StaysNearToFloatAfterEachLayer) {
-  Loaded int8(ComputeType::int8), float32(ComputeType::float32);
-  const Mel mel = mel_of(int8, "long-1.flac", 1);
-  for (size_t layers = 1; layers <= int8.model->weights().encoder.size(); ++layers) {
-    const Losses l = losses_of(int8, float32, layers, mel.values.span());
+  Models models;
+  const Mel mel = mel_of(models.int8, "long-1.flac", 1);
+  for (size_t layers = 1; layers <= models.int8.model->weights().encoder.size(); ++layers) {
+    const Losses l = losses_of(models, models.plain, layers, mel.values.span());
     std::printf("after layer %zu, against float32: array relative L2 %.4f, cosine %.6f; CPU int8 %.4f, %.6f\n", layers,
                 l.array, l.array_cosine, l.cpu, l.cpu_cosine);
-    EXPECT_LT(l.array, 0.014 + 0.002 * static_cast<double>(layers));
-    EXPECT_GT(l.array_cosine, 0.99977);
+    EXPECT_LT(l.array, 0.0140 + 0.0017 * static_cast<double>(layers));
+    EXPECT_GT(l.array_cosine, 0.99978);
     EXPECT_LT(l.cpu, 0.6 * l.array);
   }
 }
@@ -158,19 +165,31 @@ TEST(NpuSimTest, StaysNearToFloatAfterEachLayer) {
 // One recording tells little: 1 % softer, and other values round up, which moves its loss by several percent. So the
 // mean over recordings and loudnesses.
 TEST(NpuSimTest, StaysNearToFloatOnTheWhole) {
-  Loaded int8(ComputeType::int8), float32(ComputeType::float32);
-  double ratios = 0, array = 0, cpu = 0;
+  Models models;
+  double array = 0, cpu = 0;
   int samples = 0;
   for (const char* name :
        {"long-1.flac", "long-2.flac", "long-3.flac", "short-02.flac", "noisy-28.flac", "noisy-33.flac"}) {
     for (float gain : {1.0f, 0.96f, 0.92f}) {
-      const Losses l = losses_of(int8, float32, 1, mel_of(int8, name, gain).values.span());
-      ratios += l.array / l.cpu, array += l.array, cpu += l.cpu, ++samples;
+      const Losses l = losses_of(models, models.plain, 1, mel_of(models.int8, name, gain).values.span());
+      array += l.array, cpu += l.cpu, ++samples;
     }
   }
   std::printf("after layer 1, mean of %d: array relative L2 %.5f, CPU int8 %.5f, ratio %.4f\n", samples,
-              array / samples, cpu / samples, ratios / samples);
-  EXPECT_LT(array / samples, 0.0132);
+              array / samples, cpu / samples, array / cpu);
+  EXPECT_LT(array / samples, 0.0124);
+}
+
+// Mixed weights, which are all that a native file holds, are rounded twice: they serve, and lose more.
+TEST(NpuSimTest, TakesMixedWeightsAtALoss) {
+  Models models;
+  const Mel mel = mel_of(models.int8, "short-02.flac", 1);
+  const size_t layers = models.int8.model->weights().encoder.size();
+  const double mixed = losses_of(models, models.int8, layers, mel.values.span()).array;
+  const double plain = losses_of(models, models.plain, layers, mel.values.span()).array;
+  std::printf("against float32, relative L2: of mixed weights %.4f, of plain ones %.4f\n", mixed, plain);
+  EXPECT_GT(mixed, 1.02 * plain);
+  EXPECT_LT(mixed, 0.0132);
 }
 
 TEST(NpuSimTest, RefusesWhatTheArrayDoesNotCompute) {

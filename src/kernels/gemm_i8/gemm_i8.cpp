@@ -54,9 +54,7 @@ void pack(const int8_t* b, int n, int k, int8_t* panels, int32_t* bias_sums) {
   }
 }
 
-void quantise_and_pack(const float* b, int n, int k, int8_t* panels, int32_t* bias_sums, float* scales) {
-  std::vector<int8_t> quantised(static_cast<size_t>(n) * static_cast<size_t>(k));
-  std::fill_n(scales, panel_count(n) * kPanelColumns, 0.0f);
+void quantise(const float* b, int n, int k, int8_t* q, float* scales) {
   for (int c = 0; c < n; ++c) {
     const size_t start = static_cast<size_t>(c) * static_cast<size_t>(k);
     float absmax = 0;
@@ -64,10 +62,16 @@ void quantise_and_pack(const float* b, int n, int k, int8_t* panels, int32_t* bi
     scales[c] = absmax / 127.0f;
     const float inverse = absmax > 0 ? 127.0f / absmax : 0.0f;
     for (int i = 0; i < k; ++i) {
-      const int32_t q = simd::round_to_int(b[start + static_cast<size_t>(i)] * inverse);
-      quantised[start + static_cast<size_t>(i)] = static_cast<int8_t>(q);  // the low byte of INT32_MIN is 0
+      const int32_t rounded = simd::round_to_int(b[start + static_cast<size_t>(i)] * inverse);
+      q[start + static_cast<size_t>(i)] = static_cast<int8_t>(rounded);  // the low byte of INT32_MIN is 0
     }
   }
+}
+
+void quantise_and_pack(const float* b, int n, int k, int8_t* panels, int32_t* bias_sums, float* scales) {
+  std::vector<int8_t> quantised(static_cast<size_t>(n) * static_cast<size_t>(k));
+  std::fill_n(scales, panel_count(n) * kPanelColumns, 0.0f);
+  quantise(b, n, k, quantised.data(), scales);
   pack(quantised.data(), n, k, panels, bias_sums);
 }
 

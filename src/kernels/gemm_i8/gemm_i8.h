@@ -51,7 +51,10 @@ constexpr size_t panel_offset(int column, int depth, int k_padded) {
 // `bias_sums`, one for each of panel_count(n) * 16 columns.
 void pack(const int8_t* b, int n, int k, int8_t* panels, int32_t* bias_sums);
 
-// Quantises row-major float weights [n, k], absmax / 127 a row, and packs them.
+// Quantises row-major float weights [n, k], absmax / 127 a row: q [n, k], scales [n].
+void quantise(const float* b, int n, int k, int8_t* q, float* scales);
+
+// ... and packs them.
 void quantise_and_pack(const float* b, int n, int k, int8_t* panels, int32_t* bias_sums, float* scales);
 
 // A packed matrix; a view, the memory belongs to the weights. scales, bias_sums and bias are padded to whole panels.
