@@ -586,7 +586,7 @@ TEST(CTranslate2Test, HostileNumbersAreRefused) {
   for (size_t i = 0; i + 1 < boundaries.size(); ++i) {
     const size_t begin = boundaries[i], bytes = boundaries[i + 1] - begin;
     if (bytes != 2 && bytes != 4) continue;  // numbers, and settings of that size
-    const bool setting = bytes == 2 && boundaries[i] - boundaries[i - 1] == 4;
+    const bool setting = i > 0 && bytes == 2 && boundaries[i] - boundaries[i - 1] == 4;
     if (setting) continue;
     std::string changed = file;
     for (size_t k = 0; k < bytes; ++k) changed[begin + k] = '\xff';
