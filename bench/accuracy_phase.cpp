@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
+#include <map>
 
 #include "audio/recording.h"
 #include "base/npy.h"
@@ -15,6 +15,7 @@
 #include "suite.h"
 #include "text/english_normalizer.h"
 #include "text/words.h"
+#include "tsv.h"
 
 namespace shorthand::bench {
 namespace {
@@ -169,20 +170,10 @@ Result<void> compare_tensors(Bench& bench, PhaseReport& report) {
 
 Result<void> count_wrong_words(Bench& bench, PhaseReport& report) {
   const std::filesystem::path folder = bench.options.data / "speech";
-  std::ifstream texts(folder / "texts.tsv");
-  std::string line;
-  if (!std::getline(texts, line))
-    return io_error(fmt::format("{}: not found; --data names the folder tests/data", (folder / "texts.tsv").string()));
+  const auto texts = SHORTHAND_TRY(read_tsv(folder / "texts.tsv", 4, "--data names the folder tests/data"));
   std::map<std::string, std::map<std::string, WordErrors>> errors;  // by kind, by compute type
   Engine float32(bench.options, ComputeType::float32), int8(bench.options, ComputeType::int8);
-  while (std::getline(texts, line)) {
-    std::vector<std::string> fields;
-    for (size_t at = 0; at <= line.size();) {
-      const size_t tab = std::min(line.find('\t', at), line.size());
-      fields.push_back(line.substr(at, tab - at));
-      at = tab + 1;
-    }
-    if (fields.size() < 4) continue;
+  for (const std::vector<std::string>& fields : texts) {
     bench.say(fmt::format("wrong words: {}", fields[0]));
     for (Engine* engine : {&float32, &int8}) {
       Recording recording = SHORTHAND_TRY(open_recording(folder / fields[0]));
