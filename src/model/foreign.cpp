@@ -118,7 +118,9 @@ std::string describe_foreign_directory(const fs::path& directory) {
     if (name.ends_with(".onnx")) return "is an ONNX model; give the Hugging Face directory it was converted from";
   }
   if (has("config.json")) return "has config.json and no model.safetensors; fetch the weights too";
-  return "is a directory without config.json and model.safetensors; give a model file or a Hugging Face directory";
+  return "is a directory without config.json and model.safetensors, or model.bin and its vocabulary; give a model "
+         "file, or "
+         "a directory of Hugging Face's or CTranslate2's form";
 }
 
 }  // namespace shorthand
